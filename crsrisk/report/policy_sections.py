@@ -225,7 +225,10 @@ def _where_it_beats(curve: DecisionCurve) -> str:
     if curve.beats_simple_rules is None:
         return "at no harm"
     low, high = curve.beats_simple_rules
-    return f"at harms of {100 * low:.0f} to {100 * high:.0f} for 100 treated"
+    first, last = (f"{100 * harm:.0f}" for harm in (low, high))
+    if first == last:
+        return f"at a harm of {first} for 100 treated"
+    return f"at harms of {first} to {last} for 100 treated"
 
 
 def happens_row(policy: PolicyValue) -> Row:

@@ -201,16 +201,16 @@ def _design(design: Design, result: OperatingCharacteristics) -> str:
             ]
         )
         prior = (
-            f" with prior Beta({single.prior[0]:g}, {single.prior[1]:g}), which stops below a"
-            f" predictive probability of {single.theta_low:g} and claims when the posterior"
-            f" probability of more than {single.benchmark:g} is at least {single.theta_end:g}"
+            f", prior Beta({single.prior[0]:g}, {single.prior[1]:g}), stopping below a predictive"
+            f" probability of {single.theta_low:g}, claiming when the posterior probability of more"
+            f" than {single.benchmark:g} is at least {single.theta_end:g}"
             if single.method == "predictive_probability"
             else ""
         )
         return (
-            f"{design.name}: {who[design.kind]}, {_METHODS[single.method]}{prior} for"
+            f"{design.name}: {who[design.kind]}, {_METHODS[single.method]} for"
             f" {single.benchmark:g} against {single.target:g} without the event, alpha"
-            f" {single.alpha:g}, power {1 - single.beta:g}, failing with at most {stops}"
+            f" {single.alpha:g}, power {1 - single.beta:g}{prior}, failing with at most {stops}"
         )
     both = ", both endpoints," if design.co_primary_support else ""
     ratio = "" if design.ratio == 1 else f" {design.ratio:g} to 1"
@@ -251,7 +251,7 @@ def futility_in_words(result: OperatingCharacteristics) -> str:
     """
     if result.is_futility_binding is None:
         return ""
-    floors = [f"{look.lower_z:.3f}" for look in result.looks if look.lower_z is not None]
+    floors = [f"{round(look.lower_z, 3):g}" for look in result.looks if look.lower_z is not None]
     which = (
         "the z of either endpoint, since the claim needs both, is"
         if result.co_primary_support

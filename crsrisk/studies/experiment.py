@@ -64,7 +64,16 @@ class Experiment(Strict):
 def experiment_file(folder: str | Path) -> Path:
     """``experiment.yaml`` of a folder (or the file itself)."""
     path = Path(folder)
+    folder_of_designs = path if path.is_dir() else path.parent
     path = path / "experiment.yaml" if path.is_dir() else path
+    designs = [design for design in sorted(folder_of_designs.glob("*.yaml")) if _is_design(design)]
+    if designs and (not path.is_file() or path in designs):
+        raise InputError(
+            where=str(folder),
+            found=f"trial designs ({', '.join(design.name for design in designs)})",
+            expected="a folder with experiment.yaml",
+            cure=f"trial designs are run by another command: crsrisk trial {designs[0]}",
+        )
     if not path.is_file():
         raise InputError(
             where=str(folder),
@@ -73,6 +82,11 @@ def experiment_file(folder: str | Path) -> Path:
             cure="give the folder, as experiments/001_baseline",
         )
     return path
+
+
+def _is_design(path: Path) -> bool:
+    """Whether a file is a trial design, by the block that only these have."""
+    return any(line.startswith("designs:") for line in path.read_text("utf-8").splitlines())
 
 
 def kind_of(folder: str | Path) -> str:

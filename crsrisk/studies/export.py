@@ -37,6 +37,7 @@ from crsrisk.simulation.run import run
 from crsrisk.simulation.sbml import origins, sbml
 from crsrisk.simulation.similar_patients import typical_patient
 from crsrisk.simulation.true_risk import Given, TrueRisk, patients_by_id, risk_of_arm
+from crsrisk.trials.intervals import wilson
 
 Begin = Callable[[str, int], Callable[[int], None]]
 COHORT_NOTICE = "Synthetic patients; research use; no external validation."
@@ -105,10 +106,9 @@ class ExportedCohort(Result):
         lines = [f"Wrote {file} (manifest beside it)" for file in self.files]
         for name, rates in self.products.items():
             grade2plus = rates.crs_grade2plus
-            error = 100 * (grade2plus.mc_error or 0.0)
             lines.append(
                 f"  {name}: n {rates.n}, CRS {100 * rates.crs_any.value:.0f}%, grade >= 2"
-                f" {100 * grade2plus.value:.1f}% (Monte Carlo error {error:.1f}) within"
+                f" {100 * grade2plus.value:.1f}% ({_chance(grade2plus)}) within"
                 f" {rates.window_d:g} days after the first dose"
             )
         return "\n".join([*lines, self.notice])
@@ -430,8 +430,21 @@ def summary(counts: pd.DataFrame, *, arms: Sequence[Arm]) -> dict[str, ProductSu
 
 
 def _rate(n_events: pd.Series[int], *, n: int) -> Estimate:
-    share = float(n_events.sum()) / n
+    """A share with its Monte Carlo error; of nobody or everybody, which have none that could be
+    computed, with Wilson's 95% interval.
+    """
+    events = int(n_events.sum())
+    if events in (0, n):
+        return wilson(events, n)
+    share = events / n
     return Estimate(share, mc_error=float(np.sqrt(share * (1 - share) / n)))
+
+
+def _chance(rate: Estimate) -> str:
+    """What chance leaves open, in points of 100."""
+    if rate.mc_error is None:
+        return f"95% interval {100 * rate.low:.1f} to {100 * rate.high:.1f}%"
+    return f"Monte Carlo error {100 * rate.mc_error:.1f}"
 
 
 def _median_onset(rows: pd.DataFrame) -> float | None:

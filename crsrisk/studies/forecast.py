@@ -87,6 +87,7 @@ ASKED: dict[Metric, Asked] = {
 }
 _BY_EVIDENCE: dict[str, Metric] = {asked.metric: name for name, asked in ASKED.items()}
 RATES: tuple[Metric, ...] = ("crs_any", "crs_grade2plus", "crs_grade3plus")
+TIMES: tuple[Metric, ...] = ("onset_median_h", "duration_median_d")
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,9 @@ class Forecast(Result):
     """What trials of some products would report, with everything that is not known about it.
 
     The 95% predictive intervals hold what is not known of the assumptions and how trials of one
-    product differ; with ``trial_size`` also chance in a trial of so many patients. Synthetic
-    patients; nothing here has been compared with a trial of the product.
+    product differ; with ``trial_size`` also chance in a trial of so many patients. A trial in which
+    nobody has CRS has no median time: where half of such trials or more are so, none is predicted.
+    Synthetic patients; nothing here has been compared with a trial of the product.
 
     Attributes
     ----------
@@ -226,8 +228,9 @@ class Forecast(Result):
             axis,
             rows,
             description=(
-                "Median over the ensemble with its 95% predictive interval and, broad, the interval"
-                f" from the assumptions alone. {self.notice}"
+                "Median over the ensemble with its 95% predictive interval"
+                + ("" if self.trial_size is None else f", chance in {self.trial_size} patients in")
+                + f" and, broad, the interval from the assumptions alone. {self.notice}"
             ),
             digits=0,
         )
@@ -260,7 +263,7 @@ def _in_words(rate: PredictiveInterval) -> str:
 def _dot(interval: PredictiveInterval, label: str, *, name: Metric) -> Dot:
     is_strong = name == "crs_grade2plus"
     if not interval.is_known:
-        return Dot(label, NotEstimable("too few members have the event"), is_strong)
+        return Dot(label, NotEstimable("too few members or trials have the event"), is_strong)
     alone = (interval.assumptions.low, interval.assumptions.high)
     return Dot(label, interval.predictive, is_strong, prediction=alone)
 
@@ -445,6 +448,9 @@ def _of_arm(
     made: CrossValidation | None,
 ) -> ProductForecast:
     figures = {name: PredictiveInterval.of(each) for name, each in draws.items()}
+    if figures["crs_any"].predictive.value == 0.0:
+        for name in TIMES:
+            figures[name] = figures[name].without_prediction()
     return ProductForecast(
         product=arm.product.name,
         label=arm.product.label,

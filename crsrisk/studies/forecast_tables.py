@@ -21,6 +21,11 @@ _TIMES = (
     "Onset counts from the most recent dose, duration is that of the first episode, both among"
     " patients with CRS."
 )
+_LEFT_OUT = (
+    " Forecasts without a product's own figures also hold chance in the patients of the published"
+    " trial."
+)
+_NO_MEDIAN = " A dash: in half of such trials or more nobody has CRS, so that there is no median."
 _SCORED = "How well products were forecast that were not seen: crsrisk evidence cross-validation."
 
 
@@ -40,8 +45,11 @@ def print_forecast(made: Forecast) -> None:
             class_table(group, list(beside.values())).print(console)
             console.print()
     chance = "" if made.trial_size is None else f", and chance in {made.trial_size} patients"
+    has_no_median = any(row.crs_any.predictive.value == 0.0 for row in made.products)
+    has_left_out = any(one.left_out for row in made.products for one in row.beside.own)
     for sentence in (
-        f"{_HELD}{chance}; the last column holds the assumptions of the mechanism alone. {_TIMES}",
+        f"{_HELD}{chance}; the last column holds the assumptions of the mechanism alone. {_TIMES}"
+        f"{_LEFT_OUT if has_left_out else ''}{_NO_MEDIAN if has_no_median else ''}",
         f"{RECALLED} recalled, not verified. {OF_ANOTHER} another event or other patients than"
         " simulated: shown, not fitted. Published figures enter a forecast only through what was"
         " fitted to them.",
@@ -96,6 +104,7 @@ def _span(low: float, high: float, unit: str) -> str:
 
 def own_table(own: Sequence[PublishedBeside]) -> TextTable:
     """What was published of the product itself, and what was forecast of it without these."""
+    has_no_median = any(row.crs_any.predictive.value == 0.0 for row in made.products)
     has_left_out = any(one.left_out for one in own)
     heads = ("published", *(["forecast without it (95%)"] if has_left_out else []))
     return text_table(

@@ -36,9 +36,17 @@ from crsrisk.policy.threshold import (
     net_benefit_of_treating,
     optimal_threshold,
 )
+from crsrisk.trials.claims import (
+    power_of_claims,
+    sample_size_of_claims,
+)
 from crsrisk.trials.exact_tests import (
     exact_rejection_probability,
     exact_two_stage_binary,
+)
+from crsrisk.trials.interim_power import (
+    conditional_power,
+    predictive_power,
 )
 from crsrisk.trials.intervals import (
     clopper_pearson,
@@ -49,6 +57,9 @@ from crsrisk.trials.intervals import (
     risk_difference_miettinen_nurminen,
     risk_difference_newcombe,
     wilson,
+)
+from crsrisk.trials.multiplicity import (
+    dunnett_critical_value,
 )
 from crsrisk.trials.sequential import (
     group_sequential_bounds,
@@ -64,7 +75,11 @@ from crsrisk.trials.single_arm import (
     bayes_single_arm,
     predictive_probability,
 )
+from crsrisk.trials.single_stage import (
+    exact_single_stage,
+)
 from crsrisk.trials.two_proportions import (
+    power_two_proportions,
     sample_size_noninferiority,
     sample_size_two_proportions,
 )
@@ -75,12 +90,15 @@ __all__ = [
     "budget_policy",
     "clopper_pearson",
     "cochran_mantel_haenszel",
+    "conditional_power",
     "cstat_to_r2",
+    "dunnett_critical_value",
     "efficacy_attenuation",
     "efficacy_tipping_point",
     "enrichment_sample_size",
     "equity_regret",
     "exact_rejection_probability",
+    "exact_single_stage",
     "exact_two_stage_binary",
     "frechet_bounds",
     "gain_over_best_default",
@@ -101,6 +119,9 @@ __all__ = [
     "policy_metrics",
     "policy_value_estimate",
     "policy_value_true",
+    "power_of_claims",
+    "power_two_proportions",
+    "predictive_power",
     "predictive_probability",
     "qini_curve",
     "rate",
@@ -109,6 +130,7 @@ __all__ = [
     "risk_difference_newcombe",
     "risk_policy",
     "sample_size_noninferiority",
+    "sample_size_of_claims",
     "sample_size_two_proportions",
     "screening_moments",
     "simon_operating_characteristics",

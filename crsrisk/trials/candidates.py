@@ -387,6 +387,14 @@ def eligible_rows(
     rows = np.flatnonzero(passes | (~has_score & (screening.without_labs == "enrolled"))).astype(
         np.uint32
     )
+    if rows.size == 0 and not has_score.any():
+        raise InputError(
+            where="screening",
+            key="missing_labs",
+            found=f"{screening.missing_labs:g}, which leaves no candidate with a score",
+            expected="candidates whose score is known",
+            cure="lower missing_labs, or write without_labs: enrolled",
+        )
     if rows.size == 0:
         raise InputError(
             where="screening",

@@ -183,6 +183,10 @@ def sample_size_of_claims(
         As :func:`power_of_claims`; for a claim whose experimental arm has no fewer events on some
         endpoint, or one that more than 10,000 patients in each arm would be needed for.
 
+    References
+    ----------
+    Sozu, Sugimoto & Hamasaki, Stat Med 2010;29:2169; Maurer, Hothorn & Lehmacher 1995.
+
     Examples
     --------
     >>> rates = {"placebo": (0.30, 0.33, 0.25), "a": (0.14, 0.20, 0.12), "b": (0.20, 0.24, 0.17)}

@@ -32,6 +32,7 @@ from crsrisk.trials.sequential import GroupSequentialBounds, group_sequential_bo
 from crsrisk.trials.single_arm import CountRule, count_rule, count_rule_oc
 from crsrisk.trials.spending import crossing
 from crsrisk.trials.two_proportions import (
+    power_two_proportions,
     restricted_rates,
     rounded_up,
     sample_size_noninferiority,
@@ -163,8 +164,12 @@ class _Assumed:
             return probability_of(region, p1=rates.experimental, p2=rates.control)
         ratio, margin = self.design.ratio, self.design.margin
         if margin is None:
-            return fixed_power(
-                rates.experimental, rates.control, n=n, ratio=ratio, alpha=self.alpha
+            return power_two_proportions(
+                rates.experimental,
+                rates.control,
+                n_treat=ratio * n / (1 + ratio),
+                n_control=n / (1 + ratio),
+                alpha_one_sided=self.alpha,
             )
         return _margin_power(rates, n=n, ratio=ratio, margin=margin, alpha=self.alpha)
 
@@ -409,7 +414,7 @@ def _sized_single_arm(design: Design, arm: SingleArm, *, where: str) -> DesignSi
             ),
             expected=f"a type I error of at most {arm.alpha:g}",
             cure=(
-                "raise theta_end, or accept the error with alpha:"
+                f"{_theta_that_keeps_alpha(arm, where=where)} or accept the error with alpha:"
                 f" {np.ceil(error * 1000) / 1000:g}"
             ),
         )
@@ -440,6 +445,21 @@ def _sized_single_arm(design: Design, arm: SingleArm, *, where: str) -> DesignSi
         reached,
         rule=rule,
     )
+
+
+def _theta_that_keeps_alpha(arm: SingleArm, *, where: str) -> str:
+    """The least theta_end, in thousandths, whose rule keeps alpha at the benchmark, as the first
+    part of a cure; nothing where none does.
+    """
+    for thousandths in range(int(1000 * arm.theta_end) + 1, 1000):
+        stricter = arm.model_copy(update={"theta_end": thousandths / 1000})
+        try:
+            rule = count_rule(stricter, where=where)
+        except InputError:
+            break  # no result reaches such an end
+        if count_rule_oc(rule, p_success=arm.benchmark).p_claim <= arm.alpha:
+            return f"write theta_end: {thousandths / 1000:g},"
+    return "enrol more patients (n_max),"
 
 
 def _cuts_divide(pool: Pool, design: Design, *, where: str) -> None:
@@ -566,25 +586,6 @@ def arm_sizes(n: int, ratio: float) -> tuple[int, int]:
         else:
             control += 1
     return experimental, control
-
-
-def fixed_power(p_treat: float, p_control: float, *, n: int, ratio: float, alpha: float) -> float:
-    """Power of the pooled z test with ``n`` patients in all: the sample size formula read
-    backwards.
-
-    >>> round(fixed_power(0.125, 0.25, n=304, ratio=1.0, alpha=0.025), 3)
-    0.8
-    """
-    controls = n / (1 + ratio)
-    mean = (ratio * p_treat + p_control) / (1 + ratio)
-    null = (1 + 1 / ratio) * mean * (1 - mean)
-    by_arm = p_treat * (1 - p_treat) / ratio + p_control * (1 - p_control)
-    return float(
-        ndtr(
-            (abs(p_treat - p_control) * sqrt(controls) - ndtri(1 - alpha) * sqrt(null))
-            / sqrt(by_arm)
-        )
-    )
 
 
 def _margin_power(rates: _Rates, *, n: int, ratio: float, margin: float, alpha: float) -> float:

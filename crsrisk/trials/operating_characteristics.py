@@ -423,7 +423,8 @@ def _cell(
     sequential: Sequential | None,
 ) -> PowerCell | None:
     """One cell; None when nobody reaches its threshold."""
-    if threshold > float(pool.risk.max()) or threshold > float(np.nanmax(pool.score)):
+    reached = pool.score[~np.isnan(pool.score)]
+    if threshold > float(pool.risk.max()) or threshold > reached.max(initial=0.0):
         return None
     design = Design(
         name="cell",

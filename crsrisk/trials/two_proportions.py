@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias, overload
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from crsrisk.errors import InputError
 from crsrisk.trials.checks import (
@@ -247,6 +247,54 @@ def _size(
         power=power,
         ratio=k,
     )
+
+
+def power_two_proportions(
+    p_treat: float,
+    p_control: float,
+    *,
+    n_treat: float,
+    n_control: float,
+    alpha_one_sided: float = 0.025,
+) -> float:
+    """Power of the pooled z test with a given number of patients: the sample size formula read
+    backwards.
+
+    Parameters
+    ----------
+    p_treat, p_control : event rates with and without the treatment, above 0 and below 1.
+    n_treat, n_control : patients of each arm.
+    alpha_one_sided : level of the test on one side.
+
+    Returns
+    -------
+    float
+        Probability of a significant result in the direction of the difference, by the normal
+        approximation; of equal rates the level itself.
+
+    Raises
+    ------
+    InputError
+        For rates of 0 or 1, or arms without patients.
+
+    References
+    ----------
+    Fleiss, Levin & Paik, Statistical Methods for Rates and Proportions, 3rd ed., ch. 4.
+
+    Examples
+    --------
+    >>> round(power_two_proportions(0.125, 0.25, n_treat=152, n_control=152), 3)
+    0.8
+    """
+    low = inner_rate(p_treat, where=WHERE, key="p_treat")
+    high = inner_rate(p_control, where=WHERE, key="p_control")
+    treated = positive(n_treat, where=WHERE, key="n_treat")
+    controls = positive(n_control, where=WHERE, key="n_control")
+    alpha = one_sided_alpha(alpha_one_sided, where=WHERE)
+    mean = (treated * low + controls * high) / (treated + controls)
+    null = sqrt(mean * (1 - mean) * (1 / treated + 1 / controls))
+    true = sqrt(low * (1 - low) / treated + high * (1 - high) / controls)
+    return float(ndtr((abs(low - high) - float(ndtri(1 - alpha)) * null) / true))
 
 
 def rounded_up(n: float) -> int:

@@ -114,6 +114,11 @@ class PredictiveInterval:
         """Whether there is a prediction."""
         return self.predictive.has_interval
 
+    def without_prediction(self) -> PredictiveInterval:
+        """The same where a trial has no such figure: what the assumptions leave open alone."""
+        unknown = Estimate(nan, mc_error=nan)
+        return PredictiveInterval(unknown, Estimate(nan), self.assumptions, self.n_members)
+
 
 def member_columns(
     ensemble: Ensemble, *, world: World, products: Sequence[Product]

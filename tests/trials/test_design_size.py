@@ -11,11 +11,22 @@ import numpy as np
 import pytest
 import yaml
 
-from crsrisk.data.trial_plan import Design, Masking, Sequential, SingleArm
+from crsrisk.data.trial_plan import (
+    Claim,
+    Design,
+    Masking,
+    Screening,
+    Sequential,
+    SingleArm,
+    StatedArm,
+)
 from crsrisk.errors import InputError
-from crsrisk.trials.design_size import arm_sizes, fixed_power, size_design
+from crsrisk.trials.candidates import arms_pool
+from crsrisk.trials.claims import Rates, sample_size_of_claims
+from crsrisk.trials.design_size import arm_sizes, in_whole_pairs, planned_rates, size_design
 from crsrisk.trials.exact_tests import exact_rejection_probability
 from crsrisk.trials.sequential import group_sequential_sample_size
+from crsrisk.trials.single_arm import count_rule_oc
 from crsrisk.trials.two_proportions import sample_size_noninferiority
 from tests.trials.designs import beta_pool, same_risk_pool
 
@@ -82,13 +93,6 @@ def test_an_exact_test_gets_the_patients_that_it_needs(test: str) -> None:
     assert found.power >= 0.8
     assert found.size_max <= 0.025 + 1e-9
     assert sized.planned_power == pytest.approx(found.power, abs=1e-9)
-
-
-def test_power_is_the_sample_size_formula_read_backwards() -> None:
-    # A01
-    assert fixed_power(0.25, 0.4, n=2 * 151.86885, ratio=1.0, alpha=0.025) == pytest.approx(
-        0.8, abs=1e-6
-    )
 
 
 def test_arms_are_allocated_by_the_ratio() -> None:
@@ -183,7 +187,11 @@ def test_a_single_arm_must_reach_its_power_too() -> None:
             name="x",
             kind="single_arm",
             single_arm=SingleArm(
-                method="predictive_probability", benchmark=0.7, looks=[10, 20], **given
+                method="predictive_probability",
+                benchmark=0.7,
+                looks=[10, 20],
+                theta_end=0.97,
+                **given,
             ),
         )
 
@@ -227,3 +235,110 @@ def test_non_inferiority_has_the_size_of_farrington_and_manning() -> None:
         size_design(pool, design.model_copy(update={"margin": 0.02}), alpha=0.025, power=0.8)
     with pytest.raises(InputError, match="n_total: found 400 patients"):
         size_design(pool, design.model_copy(update={"n_total": 400}), alpha=0.025, power=0.8)
+
+
+@pytest.mark.parametrize("method", ["simon_optimal", "simon_minimax"])
+def test_simon_keeps_alpha_and_a_bayesian_rule_must(method: Any) -> None:
+    """With 40 patients and P(rate > 0.7) >= 0.95 the exact error is 0.0521 where 70 of 100 do
+    well; each figure of the cure works.
+    """
+
+    def bayesian(**given: Any) -> Design:
+        arm = SingleArm(
+            method="predictive_probability",
+            benchmark=0.7,
+            target=0.9,
+            n_max=40,
+            looks=[10, 20],
+            **given,
+        )
+        return Design(name="x", kind="single_arm", single_arm=arm)
+
+    with pytest.raises(InputError, match=r"a claim in 5\.21 of 100 trials") as refused:
+        size_design(beta_pool(), bayesian(), alpha=0.025, power=0.8)
+    alpha = float(str(refused.value).rsplit("alpha: ", 1)[1])
+    theta = float(str(refused.value).rsplit("theta_end: ", 1)[1].split(",")[0])
+    for met in (bayesian(alpha=alpha), bayesian(theta_end=theta)):
+        rule = size_design(beta_pool(), met, alpha=0.025, power=0.8).rule
+        assert rule is not None
+        assert met.single_arm is not None
+        assert count_rule_oc(rule, p_success=0.7).p_claim <= met.single_arm.alpha
+    simon = SingleArm(method=method, benchmark=0.6, target=0.8)
+    rule = size_design(
+        beta_pool(), Design(name="x", kind="single_arm", single_arm=simon), alpha=0.025, power=0.8
+    ).rule
+    assert rule is not None
+    assert count_rule_oc(rule, p_success=0.6).p_claim <= 0.05
+
+
+def test_odd_totals_are_rounded_to_whole_pairs_at_1_to_1() -> None:
+    odd = Design(name="x", kind="all_comers", n_total=305)
+    sized = size_design(beta_pool(), odd, alpha=0.025, power=0.8)
+    assert sized.n_max == 306
+    assert arm_sizes(sized.n_max, 1.0) == (153, 153)
+    looks = Sequential(boundary="Pocock", looks=4)
+    grown = size_design(
+        beta_pool(),
+        Design(name="x", kind="all_comers", n_total=401, sequential=looks),
+        alpha=0.025,
+        power=0.8,
+    )
+    assert grown.at_look.tolist() == [100, 200, 302, 402]
+    two_to_one = odd.model_copy(update={"ratio": 2.0, "n_total": 351})
+    assert in_whole_pairs(351, two_to_one) == 351
+
+
+def test_a_claim_on_two_endpoints_is_sized_for_both_together() -> None:
+    """Each alone has more than the power that is asked for; exact tests find it by enumeration."""
+    pool = beta_pool(masking=Masking(other_support=0.05))
+    alone = Design(name="x", kind="all_comers")
+    both = alone.model_copy(update={"co_primary_support": True})
+    small, large = (
+        size_design(pool, design, alpha=0.025, power=0.8) for design in (alone, both)
+    )
+    assert small.n_max < large.n_max
+    assert large.planned_power is not None
+    assert large.planned_power == pytest.approx(0.8, abs=0.005)
+    assert large.planned_power >= 0.8
+    expected = planned_rates(pool, both)
+    assert 0.8 < expected.correlation < 1.0
+    exact = size_design(
+        pool, both.model_copy(update={"test": "fisher"}), alpha=0.025, power=0.8
+    )
+    assert large.n_max < exact.n_max < 1.3 * large.n_max
+
+
+def test_several_arms_are_sized_for_all_their_claims() -> None:
+    arms = [
+        StatedArm(name="placebo", crs=0.30, support=0.33, both=0.25),
+        StatedArm(name="a", crs=0.14, support=0.20, both=0.12),
+        StatedArm(name="b", crs=0.20, support=0.24, both=0.17),
+    ]
+    pool = arms_pool(arms, screening=Screening(candidates_per_month=8.0))
+    rates: dict[str, Rates] = {arm.name: (arm.crs, arm.support, arm.both) for arm in arms}
+    claims = [Claim(experimental="a", comparator="placebo")]
+    claims.append(Claim(experimental="b", comparator="placebo"))
+    design = Design(
+        name="x",
+        kind="multi_arm",
+        claims=claims,
+        multiplicity="holm",
+        co_primary_support=True,
+    )
+    known = sample_size_of_claims(
+        rates, claims=[("a", "placebo"), ("b", "placebo")], multiplicity="holm"
+    )
+    sized = size_design(pool, design, alpha=0.025, power=0.8)
+    assert (sized.n_max, sized.planned_power) == (known.n_total, known.power_all)
+    assert (
+        size_design(
+            pool, design.model_copy(update={"n_total": 1282}), alpha=0.025, power=0.8
+        ).n_max
+        % 3
+        == 0
+    )
+    small = design.model_copy(update={"n_total": 600})
+    with pytest.raises(InputError, match=f"n_total: {known.n_total}") as refused:
+        size_design(pool, small, alpha=0.025, power=0.8)
+    reached = float(str(refused.value).rsplit("power: ", 1)[1])
+    size_design(pool, small, alpha=0.025, power=reached)

@@ -4,21 +4,27 @@ assumption is wrong.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from crsrisk.data.operating_characteristics import OperatingCharacteristics, PowerCell
 from crsrisk.data.trial_plan import (
+    Claim,
     Design,
     FromCohort,
     Masking,
+    Multiplicity,
     PowerCurves,
     Sequential,
     SingleArm,
     Stated,
+    StatedArm,
 )
-from crsrisk.trials.candidates import cohort_pool
+from crsrisk.trials.candidates import arms_pool, cohort_pool
 from crsrisk.trials.enrolment import CONTROL, EXPERIMENTAL, rate_of
 from crsrisk.trials.exact_tests import exact_rejection_probability
 from crsrisk.trials.operating_characteristics import operating_characteristics, power_grid
@@ -246,3 +252,120 @@ def test_a_grid_without_candidates_is_refused() -> None:
             seed=1,
             alpha=0.025,
         )
+
+
+ARMS = [
+    StatedArm(name="placebo", crs=0.30, support=0.33, both=0.25),
+    StatedArm(name="a", crs=0.10, support=0.14, both=0.08),
+    StatedArm(name="b", crs=0.12, support=0.16, both=0.09),
+]
+
+
+def several(multiplicity: Multiplicity, pairs: Sequence[tuple[str, str]], *, both: bool) -> Design:
+    return Design(
+        name="x",
+        kind="multi_arm",
+        co_primary_support=both,
+        multiplicity=multiplicity,
+        claims=[Claim(experimental=one, comparator=other) for one, other in pairs],
+    )
+
+
+@pytest.mark.parametrize("multiplicity", ["hierarchical", "holm", "dunnett"])
+def test_several_arms_do_what_was_planned(multiplicity: Multiplicity) -> None:
+    """Within four standard errors at 3,000 trials (0.03) and a point for the normal approximation;
+    false claims below the level and four standard errors.
+    """
+    pool = arms_pool(ARMS, screening=EXACT_SCREENING)
+    both = multiplicity != "dunnett"
+    design = several(multiplicity, [("a", "placebo"), ("b", "placebo")], both=both)
+    sized = prepare(pool, design, screening=EXACT_SCREENING)
+    one = operating_characteristics(sized, n_sim=N_SIM, seed=1)
+    assert one.planned_power is not None
+    assert one.power.value == pytest.approx(one.planned_power, abs=0.04)
+    assert one.n_max % 3 == 0
+    for claim in one.claims:
+        assert claim.power.value == pytest.approx(claim.planned_power, abs=0.04)
+        assert len(claim.by_endpoint) == 1 + both
+        assert claim.power.value <= min(share.value for share in claim.by_endpoint) + 1e-12
+    assert one.power.value <= min(claim.power.value for claim in one.claims)
+    assert [row.truth.split(":")[0] for row in one.false_claims] == [
+        "a does no better than placebo",
+        "b does no better than placebo",
+    ]
+    for share in (one.type_one_error, *(row.claims for row in one.false_claims)):
+        assert share.value < 0.025 + 4 * np.sqrt(0.025 * 0.975 / N_SIM)
+    assert one.exposed.value == pytest.approx(2 * one.n_max / 3, abs=1)
+
+
+def test_drug_against_drug_is_claimed_behind_the_others() -> None:
+    """Of two drugs that do the same, the better one is claimed in at most 2.5 of 100 trials."""
+    same = [*ARMS[:2], ARMS[1].model_copy(update={"name": "b"})]
+    order = [("a", "placebo"), ("b", "placebo"), ("a", "b")]
+    design = several("hierarchical", order, both=False).model_copy(
+        update={"n_total": 900, "power": 0.03}
+    )
+    apart = [*ARMS[:2], ARMS[1].model_copy(update={"name": "b", "crs": 0.13, "both": 0.09})]
+    sized = prepare(arms_pool(apart, screening=EXACT_SCREENING), design, screening=EXACT_SCREENING)
+    equal = replace(sized, pool=arms_pool(same, screening=EXACT_SCREENING))
+    one = operating_characteristics(equal, n_sim=N_SIM, seed=1)
+    assert one.claims[0].power.value > 0.99
+    assert one.claims[2].power.value < 0.025 + 4 * np.sqrt(0.025 * 0.975 / N_SIM)
+
+
+def test_futility_looks_at_every_endpoint_that_the_claim_needs() -> None:
+    """Prophylaxis lowers the grade and not the need of support: a claim on both stops for futility
+    more often than one on the grade, and the planned power counts that once.
+    """
+    arms = [ARMS[0], StatedArm(name="a", crs=0.15, support=0.32, both=0.14)]
+    pool = arms_pool(arms, screening=EXACT_SCREENING)
+    looks = Sequential(boundary="O'Brien-Fleming", looks=2, futility_z=[0.5])
+    grade = Design(name="x", kind="all_comers", sequential=looks, n_total=300, power=0.05)
+    both = grade.model_copy(update={"co_primary_support": True, "power": 0.03})
+    alone, together = (
+        operating_characteristics(
+            prepare(pool, design, screening=EXACT_SCREENING), n_sim=N_SIM, seed=1
+        )
+        for design in (grade, both)
+    )
+    assert together.looks[0].futility_effect.value > 3 * alone.looks[0].futility_effect.value
+    for one in (alone, together):
+        assert one.planned_power is not None
+        assert one.power.value == pytest.approx(one.planned_power, abs=0.04)
+        assert one.is_futility_binding is False
+
+
+def test_a_binding_stop_lowers_the_bounds_and_a_non_binding_one_does_not() -> None:
+    bounds = {}
+    for binding in (False, True):
+        looks = Sequential(
+            boundary="Pocock", looks=2, futility_z=[0.5], binding=binding
+        )
+        one = found(Design(name="x", kind="all_comers", sequential=looks))
+        bounds[binding] = one.looks[-1].upper_z
+        assert one.is_futility_binding is binding
+    free = found(
+        Design(name="x", kind="all_comers", sequential=Sequential(boundary="Pocock", looks=2))
+    )
+    assert free.is_futility_binding is None
+    assert bounds[False] == free.looks[-1].upper_z == pytest.approx(2.178, abs=1e-3)  # B05
+    assert bounds[True] is not None
+    assert bounds[True] < 2.17
+
+
+def test_who_is_not_eligible_is_screened_too() -> None:
+    pool = arms_pool(ARMS[:2], screening=EXACT_SCREENING)
+    half = EXACT_SCREENING.model_copy(update={"eligible": 0.5})
+    sized = prepare(pool, Design(name="x", kind="all_comers"), screening=half)
+    one = operating_characteristics(sized, n_sim=300, seed=1)
+    assert one.eligible_share == 0.5
+    assert one.screened_per_enrolled.value == pytest.approx(2.0, abs=0.05)
+
+
+def test_rates_stated_by_arm_are_those_of_the_pool() -> None:
+    """To the 2^-16 of its rows, with both events in as many patients as stated."""
+    pool = arms_pool(ARMS, screening=EXACT_SCREENING)
+    chances = [pool.control, pool.treated, pool.further[0].chance]
+    for arm, chance in zip(ARMS, chances, strict=True):
+        assert chance.mean(axis=1) == pytest.approx([arm.crs, arm.support], abs=2e-5)
+        assert chance.min(axis=0).mean() == pytest.approx(arm.both, abs=2e-5)

@@ -156,7 +156,7 @@ def test_non_inferiority_is_the_exact_one() -> None:
     """
     design = Design(name="x", kind="strategy", threshold=0.2, control="everybody", margin=0.1)
     sized = prepare(beta_pool(), design, screening=EXACT_SCREENING)
-    n, rates = sized.size.n_max // 2, planned_rates(beta_pool(), design)
+    n, (rates,) = sized.size.n_max // 2, planned_rates(beta_pool(), design).rates
     # control, experimental
     tables = np.stack(np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij"), axis=-1)
     z = farrington_manning_z(

@@ -15,6 +15,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import ndtr, ndtri
 from statsmodels.stats.power import normal_sample_size_one_tail
 from statsmodels.stats.proportion import (
+    power_proportions_2indep,
     proportion_effectsize,
     samplesize_proportions_2indep_onetail,
 )
@@ -22,6 +23,7 @@ from statsmodels.stats.proportion import (
 from crsrisk.errors import InputError
 from crsrisk.trials.exact_tests import exact_rejection_probability
 from crsrisk.trials.two_proportions import (
+    power_two_proportions,
     restricted_rates,
     sample_size_noninferiority,
     sample_size_two_proportions,
@@ -211,3 +213,33 @@ def test_statsmodels_has_the_same_arcsine_size(low: float, high: float, power: f
     ours = sample_size_two_proportions(low, high, power=power, variance="arcsine")
     theirs = normal_sample_size_one_tail(proportion_effectsize(low, high), power, 0.025, 2**0.5)
     assert ours.n_per_arm_unrounded == pytest.approx(theirs, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("p_treat", "p_control", "ratio"), [(0.25, 0.4, 1.0), (0.125, 0.25, 2.0), (0.05, 0.2, 0.5)]
+)
+def test_power_is_the_sample_size_formula_read_backwards(
+    p_treat: float, p_control: float, ratio: float
+) -> None:
+    """Sizes are the certified ones (A01 to A08)."""
+    size = sample_size_two_proportions(p_treat, p_control, power=0.83, ratio=ratio)
+    found = power_two_proportions(
+        p_treat,
+        p_control,
+        n_treat=size.n_treat_unrounded,
+        n_control=size.n_control_unrounded,
+    )
+    assert found == pytest.approx(0.83, abs=1e-9)
+
+
+def test_power_is_that_of_statsmodels() -> None:
+    """Its two-sided 5% and our one-sided 2.5% differ by the other tail, which is below 1e-9 here."""
+    known = power_proportions_2indep(diff=-0.15, prop2=0.4, nobs1=152, ratio=1.0, alpha=0.05)
+    found = power_two_proportions(0.25, 0.4, n_treat=152, n_control=152)
+    assert found == pytest.approx(float(known.power), abs=1e-6)
+    assert power_two_proportions(0.3, 0.3, n_treat=50, n_control=50) == pytest.approx(0.025)
+
+
+def test_power_of_no_patients_is_refused() -> None:
+    with pytest.raises(InputError, match="n_treat"):
+        power_two_proportions(0.2, 0.4, n_treat=0, n_control=10)
