@@ -10,7 +10,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Hashable, Mapping, Sequence
-from functools import partial
+from copy import deepcopy
+from functools import lru_cache, partial
 from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -95,11 +96,19 @@ def _check_plain(node: Node) -> None:
         )
 
 
-def _tree(text: str) -> Any:
+@lru_cache(maxsize=128)
+def _parsed(text: str) -> Any:
     reader = YAML(typ="safe", pure=True)
     reader.Composer = BoundedComposer
     reader.Constructor = _StrictConstructor
     return reader.load(text)
+
+
+def _tree(text: str) -> Any:
+    """The values of a text, the caller's own; a text that was read before, as those of each
+    scenario of one study, is not parsed again.
+    """
+    return deepcopy(_parsed(text))
 
 
 def yaml_text(tree: Mapping[str, Any]) -> str:
