@@ -27,7 +27,7 @@ from crsrisk.policy.tipping import crossing
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.population import sample
-from crsrisk.simulation.potential_outcomes import potential_outcomes
+from crsrisk.simulation.potential_outcomes import Tracks, play_all, potential_outcomes
 from crsrisk.threads import side_by_side
 from crsrisk.uncertainty.constants import (
     RESCUE,
@@ -148,14 +148,28 @@ class RuleStudy:
     workers: int = 1
 
 
-def value_rules(study: RuleStudy, *, arm: Arm, world: World, n: int, seed: int) -> RuleValues:
+def value_rules(
+    study: RuleStudy,
+    *,
+    arm: Arm,
+    world: World,
+    n: int,
+    seed: int,
+    played: Sequence[Tracks] | None = None,
+) -> RuleValues:
     """Simulate ``n`` patients of this world under every strategy and value the rules by what
-    happens to them.
+    happens to them. ``played``: their courses, known from a world with other consequences.
     """
     rules = study.rules
     patients = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
     outcomes = potential_outcomes(
-        arm, study.strategies, patients=patients, world=world, seed=seed, workers=study.workers
+        arm,
+        study.strategies,
+        patients=patients,
+        world=world,
+        seed=seed,
+        workers=study.workers,
+        played=played,
     )
     needs_score = any(rule.threshold is not None for rule in rules)
     risk = (
@@ -430,7 +444,11 @@ def ends_of_assumptions(
     """Every uncertain consequence that matters here moved to both ends of its range, the one that
     moves most first.
     """
-    value = partial(value_rules, study, arm=arm, n=n, seed=seed)
+    patients = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
+    played = play_all(
+        arm, study.strategies, patients=patients, world=world, workers=study.workers
+    )
+    value = partial(value_rules, study, arm=arm, n=n, seed=seed, played=played)
 
     def value_at(key: str, number: float) -> Mapping[str, float]:
         here = replace(world, assumptions=world.assumptions.replace({key: number}))
