@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -148,7 +149,7 @@ def _why_not(
 
 def _comparisons(arms: Sequence[StatedArm]) -> list[tuple[str, str]]:
     drugs = [arm.name for arm in arms[1:]]
-    return [(drug, arms[0].name) for drug in drugs] + list(zip(drugs, drugs[1:], strict=False))
+    return [(drug, arms[0].name) for drug in drugs] + list(pairwise(drugs))
 
 
 def _rates(arms: Sequence[StatedArm]) -> dict[str, Rates]:
@@ -166,7 +167,9 @@ def _claim(
             endpoint,
             float(experimental[k]),
             float(comparator[k]),
-            sample_size_two_proportions(float(experimental[k]), float(comparator[k])).n_per_arm_ceil,
+            sample_size_two_proportions(
+                float(experimental[k]), float(comparator[k])
+            ).n_per_arm_ceil,
             claim.by_endpoint[k],
         )
         for k, endpoint in enumerate(("grade", "support"))

@@ -228,9 +228,7 @@ def value_rules(
     )
 
 
-def _arm_events(
-    outcomes: PotentialOutcomes, strategy: str, chosen: NDArray[np.bool_]
-) -> ArmEvents:
+def _arm_events(outcomes: PotentialOutcomes, strategy: str, chosen: NDArray[np.bool_]) -> ArmEvents:
     crs, support = (
         flags[chosen]
         for flags in (
@@ -445,9 +443,7 @@ def ends_of_assumptions(
     moves most first.
     """
     patients = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
-    played = play_all(
-        arm, study.strategies, patients=patients, world=world, workers=study.workers
-    )
+    played = play_all(arm, study.strategies, patients=patients, world=world, workers=study.workers)
     value = partial(value_rules, study, arm=arm, n=n, seed=seed, played=played)
 
     def value_at(key: str, number: float) -> Mapping[str, float]:

@@ -331,9 +331,7 @@ def _arm(arm: StatedArm) -> dict[str, Any]:
     }
 
 
-def _estimand(
-    setting: PolicySetting, *, drug: str, therapy: str, entering: str
-) -> dict[str, Any]:
+def _estimand(setting: PolicySetting, *, drug: str, therapy: str, entering: str) -> dict[str, Any]:
     within = f"within {setting.window_d:g} days of the first dose"
     return {
         "population": f"adults with {setting.population.lower()} who start {therapy}, {entering}",

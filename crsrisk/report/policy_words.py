@@ -254,8 +254,8 @@ def trial_size_sentences(trial: PlannedTrial) -> list[str]:
         )
         sentences.append(
             f"{number(trial.n_per_arm, digits=0)} patients in each of {len(trial.arms)} arms give"
-            f" {all_claims} {_percent(trial.power_all or 0.0)} power on both endpoints at the median"
-            " effects" + ("." if number_of == 1 else f" (in the order of testing: {each}).")
+            f" {all_claims} {_percent(trial.power_all or 0.0)} power on both endpoints at the"
+            " median effects" + ("." if number_of == 1 else f" (in the order of testing: {each}).")
         )
         fewer = trial.claims[-2].n_per_arm_80 if number_of > 1 else trial.n_per_arm
         if fewer < trial.n_per_arm:

@@ -110,8 +110,7 @@ def trial_page(
         candidates=_candidates(candidates),
         comparison=_comparison(designs),
         claims=tuple(
-            _claims_of(design, at)
-            for at, design in enumerate(row for row in designs if row.claims)
+            _claims_of(design, at) for at, design in enumerate(row for row in designs if row.claims)
         ),
         looks=tuple(_looks(design, at) for at, design in enumerate(with_looks)),
         boundaries=tuple(boundaries(design) for design in with_looks),
@@ -400,13 +399,14 @@ def _claims_of(design: OperatingCharacteristics, at: int) -> Table:
         )
         for claim in design.claims
     ]
-    planned = MISSING if design.planned_power is None else number(
-        100 * design.planned_power, digits=1
+    planned = (
+        MISSING if design.planned_power is None else number(100 * design.planned_power, digits=1)
     )
     together = (planned, with_error(design.power, digits=1, factor=100))
     rows.append(Row("All claims", (*together, *[MISSING] * len(endpoints))))
     false_claims = "; ".join(
-        f"{row.truth}, {with_error(row.claims, digits=2, factor=100)}" for row in design.false_claims
+        f"{row.truth}, {with_error(row.claims, digits=2, factor=100)}"
+        for row in design.false_claims
     )
     procedure = "" if design.multiplicity is None else PROCEDURES[design.multiplicity]
     return _table(

@@ -149,8 +149,8 @@ def _analysis(plan: TrialPlan) -> list[str]:
     return [
         f"Intervals: {listed(intervals)}{early}.",
         (
-            f"Missing data: a patient whose outcome is unknown {_MISSING[analysis.missing_outcome]};"
-            " the simulated trials lose nobody."
+            "Missing data: a patient whose outcome is unknown"
+            f" {_MISSING[analysis.missing_outcome]}; the simulated trials lose nobody."
         ),
         (
             f"Analysis sets: efficacy in the {analysis.population}; safety in"
@@ -240,7 +240,9 @@ PROCEDURES = {
 
 
 def _claims(result: OperatingCharacteristics) -> str:
-    named = "; then ".join(f"{claim.experimental} against {claim.comparator}" for claim in result.claims)
+    named = "; then ".join(
+        f"{claim.experimental} against {claim.comparator}" for claim in result.claims
+    )
     procedure = "" if result.multiplicity is None else PROCEDURES[result.multiplicity]
     return f"claims {named} by {procedure}"
 

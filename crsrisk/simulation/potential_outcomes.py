@@ -434,9 +434,7 @@ def potential_outcomes(
     ('none', 'dexamethasone', 'tocilizumab@fever')
     """
     chosen = with_standard(strategies)
-    courses = _courses(
-        arm, chosen, patients=patients, world=world, workers=workers, played=played
-    )
+    courses = _courses(arm, chosen, patients=patients, world=world, workers=workers, played=played)
     activation = np.array([course.log_activation for course in courses])
     infection = np.array([course.infection for course in courses])
     center = float(activation[0].mean())

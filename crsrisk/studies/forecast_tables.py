@@ -104,7 +104,6 @@ def _span(low: float, high: float, unit: str) -> str:
 
 def own_table(own: Sequence[PublishedBeside]) -> TextTable:
     """What was published of the product itself, and what was forecast of it without these."""
-    has_no_median = any(row.crs_any.predictive.value == 0.0 for row in made.products)
     has_left_out = any(one.left_out for one in own)
     heads = ("published", *(["forecast without it (95%)"] if has_left_out else []))
     return text_table(

@@ -54,7 +54,14 @@ from crsrisk.simulation.outcomes import outcomes
 from crsrisk.simulation.population import sample
 from crsrisk.simulation.potential_outcomes import potential_outcomes
 from crsrisk.simulation.run import run
-from crsrisk.trials.candidates import Pool, arms_pool, cohort_pool, describe, outcomes_pool, stated_pool
+from crsrisk.trials.candidates import (
+    Pool,
+    arms_pool,
+    cohort_pool,
+    describe,
+    outcomes_pool,
+    stated_pool,
+)
 from crsrisk.trials.operating_characteristics import operating_characteristics, power_grid
 from crsrisk.trials.simulated_trials import prepare
 

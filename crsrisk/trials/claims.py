@@ -394,9 +394,8 @@ def joint_power(
     ``drifts``: expected z of each endpoint at full information; ``correlation`` of the two z at one
     look.
 
-    >>> bound, nothing, once = np.array([1.959964]), np.array([-np.inf]), np.array([1.0])
-    >>> drift = 1.959964 + 0.841621
-    >>> round(joint_power((drift, drift), correlation=0.0, upper=bound, lower=nothing, info=once), 3)
+    >>> once = {"upper": np.array([1.96]), "lower": np.array([-np.inf]), "info": np.ones(1)}
+    >>> round(joint_power((2.8016, 2.8016), correlation=0.0, **once), 3)
     0.64
     """
     if info.size == 1:

@@ -95,8 +95,8 @@ def enrol(
     untreated : (row) chance of the first endpoint without prophylaxis.
     is_given : (arm, row) whether this arm gives this candidate prophylaxis.
     stratum : (row); patients are allocated within strata, in turn, ``ratio`` of each experimental
-        arm for each control (infinite: no control). Patients are exchangeable, so that taking turns is the same
-        as permuted blocks.
+        arm for each control (infinite: no control). Patients are exchangeable, so that taking turns
+        is the same as permuted blocks.
     at_look : patients enrolled at each look, in all.
     events : filled, (trial, look, endpoint, arm, stratum).
     sizes : filled, (trial, look, arm, stratum).

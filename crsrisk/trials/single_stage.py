@@ -1,5 +1,5 @@
-"""Single-arm trials in one stage, exactly: the fewest patients with which a count of successes tells
-a rate hoped for from one that is not worth pursuing.
+"""Single-arm trials in one stage, exactly: the fewest patients with which a count of successes
+tells a rate hoped for from one that is not worth pursuing.
 
 Success here is *no* CRS of grade >= 2, as in :mod:`crsrisk.trials.simon`, which stops early.
 """
@@ -35,9 +35,7 @@ class SingleStageDesign(Answer):
 
     def summary(self) -> str:
         """The rule as it is written in a protocol."""
-        return (
-            f"more than {self.r} of {self.n}, alpha {self.alpha:.4f}, power {self.power:.4f}"
-        )
+        return f"more than {self.r} of {self.n}, alpha {self.alpha:.4f}, power {self.power:.4f}"
 
 
 def exact_single_stage(

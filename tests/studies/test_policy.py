@@ -236,7 +236,9 @@ def test_every_comparison_of_the_trial_has_a_size_or_a_reason() -> None:
     assert sum(len(group.rows) for group in table.groups) == 9
     no_choice = (*ARMS[:2], ARMS[2].model_copy(update={"support": 0.19}))
     text = recommending(no_choice).summary()
-    assert "does not claim tocilizumab at fever against dexamethasone, since need of support" in text
+    assert (
+        "does not claim tocilizumab at fever against dexamethasone, since need of support" in text
+    )
     useless = (*ARMS[:2], ARMS[2].model_copy(update={"support": 0.35}))
     result = recommending(useless)
     assert [arm.name for arm in result.recommendation.trial.arms] == [CONTROL, ARMS[1].name]

@@ -127,9 +127,7 @@ def test_a_size_is_the_smallest_that_is_enough_for_all_claims() -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(
-    st.floats(0.2, 0.5), st.floats(0.4, 0.7), st.floats(0.4, 0.9)
-)
+@given(st.floats(0.2, 0.5), st.floats(0.4, 0.7), st.floats(0.4, 0.9))
 def test_more_claims_or_a_share_of_the_level_never_raise_power(
     control: float, ratio: float, weaker: float
 ) -> None:

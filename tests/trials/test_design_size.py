@@ -293,18 +293,14 @@ def test_a_claim_on_two_endpoints_is_sized_for_both_together() -> None:
     pool = beta_pool(masking=Masking(other_support=0.05))
     alone = Design(name="x", kind="all_comers")
     both = alone.model_copy(update={"co_primary_support": True})
-    small, large = (
-        size_design(pool, design, alpha=0.025, power=0.8) for design in (alone, both)
-    )
+    small, large = (size_design(pool, design, alpha=0.025, power=0.8) for design in (alone, both))
     assert small.n_max < large.n_max
     assert large.planned_power is not None
     assert large.planned_power == pytest.approx(0.8, abs=0.005)
     assert large.planned_power >= 0.8
     expected = planned_rates(pool, both)
     assert 0.8 < expected.correlation < 1.0
-    exact = size_design(
-        pool, both.model_copy(update={"test": "fisher"}), alpha=0.025, power=0.8
-    )
+    exact = size_design(pool, both.model_copy(update={"test": "fisher"}), alpha=0.025, power=0.8)
     assert large.n_max < exact.n_max < 1.3 * large.n_max
 
 
@@ -331,9 +327,7 @@ def test_several_arms_are_sized_for_all_their_claims() -> None:
     sized = size_design(pool, design, alpha=0.025, power=0.8)
     assert (sized.n_max, sized.planned_power) == (known.n_total, known.power_all)
     assert (
-        size_design(
-            pool, design.model_copy(update={"n_total": 1282}), alpha=0.025, power=0.8
-        ).n_max
+        size_design(pool, design.model_copy(update={"n_total": 1282}), alpha=0.025, power=0.8).n_max
         % 3
         == 0
     )

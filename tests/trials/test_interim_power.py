@@ -18,8 +18,9 @@ from crsrisk.trials.interim_power import conditional_power, predictive_power
     ("n_looks", "look", "east"), [(2, 0, 0.999147769623912), (3, 1, 0.969550518393642)]
 )
 def test_conditional_power_is_that_of_east(n_looks: int, look: int, east: float) -> None:
-    """East 6.5 at the upper bound of Lan-DeMets OBF-like spending, under the trend seen, as gsDesign
-    tests its gsCPz (tests/testthat/test-independent-test-gsCPz.R), with the tolerance stated there.
+    """East 6.5 at the upper bound of Lan-DeMets OBF-like spending, under the trend seen: what
+    gsDesign tests its gsCPz against (tests/testthat/test-independent-test-gsCPz.R), with the
+    tolerance stated there.
     """
     bounds = trials.group_sequential_bounds(type="Lan-DeMets OBF-like spending", K=n_looks)
     found = conditional_power(
@@ -35,8 +36,7 @@ def test_averaged_over_what_is_possible_at_the_look_it_is_the_power_of_the_trial
     """The mean over z ~ N(drift sqrt(t), 1) is the power that the trial began with."""
     drift = norm.isf(0.025) + norm.isf(0.2)
     mean, _ = quad(
-        lambda z: conditional_power(z, info=info, drift=drift)
-        * norm.pdf(z, drift * np.sqrt(info)),
+        lambda z: conditional_power(z, info=info, drift=drift) * norm.pdf(z, drift * np.sqrt(info)),
         -10,
         15,
     )

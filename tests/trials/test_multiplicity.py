@@ -59,9 +59,7 @@ def test_which_claims_stand(procedure: Multiplicity, z: list[float], stands: lis
 
 @pytest.mark.parametrize("procedure", ["hierarchical", "holm", "dunnett"])
 @pytest.mark.parametrize("drift", [(0.0, 0.0), (0.0, 9.0), (9.0, 0.0), (9.0, 9.0)])
-def test_false_claims_keep_the_level(
-    procedure: Multiplicity, drift: tuple[float, float]
-) -> None:
+def test_false_claims_keep_the_level(procedure: Multiplicity, drift: tuple[float, float]) -> None:
     """Whichever drugs work. 400,000 seeded draws: a rate at 0.025 is above 0.0260 in 1 of 20,000
     seeds (4 standard errors).
     """

@@ -338,9 +338,7 @@ def test_futility_looks_at_every_endpoint_that_the_claim_needs() -> None:
 def test_a_binding_stop_lowers_the_bounds_and_a_non_binding_one_does_not() -> None:
     bounds = {}
     for binding in (False, True):
-        looks = Sequential(
-            boundary="Pocock", looks=2, futility_z=[0.5], binding=binding
-        )
+        looks = Sequential(boundary="Pocock", looks=2, futility_z=[0.5], binding=binding)
         one = found(Design(name="x", kind="all_comers", sequential=looks))
         bounds[binding] = one.looks[-1].upper_z
         assert one.is_futility_binding is binding
