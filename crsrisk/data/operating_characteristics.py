@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 
-from crsrisk.data.trial_plan import Kind, Multiplicity
+from crsrisk.data.trial_plan import Kind, Multiplicity, StatedArm
 from crsrisk.results import Estimate
 
 
@@ -168,6 +168,7 @@ class CandidatePool:
     ``n_patients``: different people behind the candidates (0: a formula); ``base_rate_error``: the
     standard error of the base rate that comes from having so many. ``risk_ratio``: events with
     prophylaxis over events without, fever that the drug hides counted as the event it is.
+    ``arms``: rates stated by arm, the control first; empty for candidates of another origin.
     """
 
     origin: str
@@ -176,3 +177,4 @@ class CandidatePool:
     base_rate_error: float
     risk_ratio: float
     rates: tuple[EndpointRates, ...]
+    arms: tuple[StatedArm, ...] = ()

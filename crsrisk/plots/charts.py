@@ -125,7 +125,10 @@ def plot_lines(lines: Lines, *, ax: Axes | None = None, title: str = "") -> Axes
     >>> ax.get_xlabel()
     'Predicted, of 100'
     """
-    ax = axes_for(ax, Size(460, 380, left=46, right=14, top=46 if title else 24))
+    named = [line for line in lines.lines if line.label]
+    legend = 20.0 * len(named)
+    size = Size(460, 380 + legend, left=46, right=14, top=46 if title else 24, bottom=46 + legend)
+    ax = axes_for(ax, size)
     dress(ax, x=lines.x.name, y=lines.y.name, title=title)
     scale_axis(ax, "x", lines.x)
     scale_axis(ax, "y", lines.y)
@@ -134,8 +137,8 @@ def plot_lines(lines: Lines, *, ax: Axes | None = None, title: str = "") -> Axes
     for line in lines.lines:
         y = [nan if value is None else value for value in line.y]
         ax.plot(line.x, y, label=line.label or "_", **LINE_STYLES[line.style])
-    if any(line.label for line in lines.lines):
-        ax.legend(loc="best")
+    if named:  # below the plot, where it cannot lie over a curve
+        ax.legend(loc="upper left", bbox_to_anchor=(-0.04, -0.14), borderaxespad=0.0)
     return ax
 
 

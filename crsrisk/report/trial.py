@@ -16,12 +16,12 @@ from crsrisk.data.operating_characteristics import (
     OperatingCharacteristics,
     PowerCell,
 )
-from crsrisk.data.trial_plan import KINDS, TrialPlan
+from crsrisk.data.trial_plan import KINDS, StatedArm, TrialPlan
 from crsrisk.plots.chart_data import Boundaries, BoundaryLook, PowerCurve, PowerPanel
 from crsrisk.report.sections import Column, Row, RowGroup, Table
 from crsrisk.report.trial_protocol import PROCEDURES, futility_in_words
 from crsrisk.results import Estimate
-from crsrisk.wording import MISSING, number, typeset
+from crsrisk.wording import MISSING, listed, number, typeset
 
 FORMAT = "crsrisk-trial-2"
 NOTICE = (
@@ -133,11 +133,15 @@ def committee_summary(
 ) -> str:
     """The answer in one paragraph, for a steering committee: no symbol that cannot be spoken."""
     untreated, ratio = candidates.base_rate, candidates.risk_ratio
+    with_it = (
+        listed([f"about {100 * arm.crs:.0f} with {arm.name}" for arm in candidates.arms[1:]])
+        if candidates.arms
+        else f"about {100 * untreated * ratio:.0f} with it"
+    )
     sentences = [
         f"Of 100 candidates, about {100 * untreated:.0f} would have cytokine release syndrome of"
-        f" grade 2 or more without prophylaxis and about {100 * untreated * ratio:.0f} with it;"
-        f" this is {'simulated' if plan.candidates.simulated is not None else 'assumed'}, not"
-        " known."
+        f" grade 2 or more without prophylaxis and {with_it}; this is"
+        f" {'simulated' if plan.candidates.simulated is not None else 'assumed'}, not known."
     ]
     randomised = [design for design in designs if design.kind != "single_arm"]
     single = next((design for design in designs if design.kind == "single_arm"), None)
@@ -275,6 +279,8 @@ def _estimand(plan: TrialPlan) -> Table:
 
 
 def _candidates(candidates: CandidatePool) -> Table:
+    if candidates.arms:
+        return _stated_arms(candidates.arms)
     rows = [
         Row(
             typeset(rates.endpoint),
@@ -300,6 +306,23 @@ def _candidates(candidates: CandidatePool) -> Table:
         rows,
         [f"{typeset(candidates.origin)}. {known}"],
     )
+
+
+def _stated_arms(arms: Sequence[StatedArm]) -> Table:
+    columns = [
+        Column("ASTCT grade ≥ 2", "of 100"),
+        Column("Need of support", "of 100"),
+        Column("Both", "of 100, in one patient"),
+    ]
+    rows = [
+        Row(
+            typeset(arm.name),
+            tuple(number(100 * rate, digits=1) for rate in (arm.crs, arm.support, arm.both)),
+        )
+        for arm in arms
+    ]
+    note = "Rates as stated, the same for every candidate of an arm."
+    return _table("table-candidates", "2", "Arms: events of 100", "Arm", columns, rows, [note])
 
 
 _COMPARISON = (

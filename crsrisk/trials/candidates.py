@@ -103,6 +103,7 @@ def describe(pool: Pool) -> CandidatePool:
             )
             for at in (ASTCT, SUPPORT)
         ),
+        arms=pool.arms,
     )
 
 

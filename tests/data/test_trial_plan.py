@@ -20,7 +20,10 @@ from crsrisk.data.trial_plan import (
     Simulated,
     SingleArm,
     Stated,
+    StatedArm,
+    TrialPlan,
 )
+from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
 
 SINGLE = SingleArm(method="simon_optimal", benchmark=0.6, target=0.8)
@@ -134,7 +137,7 @@ def test_one_origin_of_candidates_and_one_of_the_effect() -> None:
     simulated = Simulated(product="tarlatamab", prophylaxis="tocilizumab", n_patients=500)
     assert Candidates(stated=stated).stated == stated
     for wrong in ({}, {"stated": stated, "simulated": simulated}):
-        with pytest.raises(InputError, match="one of stated, simulated and cohort"):
+        with pytest.raises(InputError, match="one of stated, simulated, cohort and arms"):
             Candidates(**wrong)
     with pytest.raises(InputError, match="one of the two"):
         FromCohort(file="a.csv", risk_column="risk", event_column="crs")
@@ -208,3 +211,98 @@ def test_a_blank_is_refused(blank: str) -> None:
 def test_a_strategy_that_the_guideline_does_not_know_is_refused() -> None:
     with pytest.raises(ValidationError, match="treatment policy"):
         IntercurrentEvent(event="rescue", strategy="ignore")  # type: ignore[arg-type]
+
+
+ARMS = [
+    {"name": "placebo", "crs": 0.3, "support": 0.33, "both": 0.25},
+    {"name": "a", "crs": 0.14, "support": 0.2, "both": 0.12},
+    {"name": "b", "crs": 0.2, "support": 0.24, "both": 0.17},
+]
+CLAIMS = [{"experimental": "a", "comparator": "placebo"}]
+SEVERAL = {"name": "x", "kind": "multi_arm", "claims": CLAIMS, "multiplicity": "holm"}
+
+
+@pytest.mark.parametrize(
+    ("arms", "design", "what"),
+    [
+        (None, SEVERAL, "candidates.arms"),
+        (ARMS, {"name": "x", "kind": "all_comers"}, "two arms, or kind multi_arm"),
+        (ARMS, {"name": "x", "kind": "enrichment", "threshold": 0.2}, "all_comers or multi_arm"),
+        (ARMS, {**SEVERAL, "claims": [*CLAIMS, *CLAIMS]}, "each pair once"),
+        (
+            ARMS,
+            {**SEVERAL, "claims": [{"experimental": "a", "comparator": "c"}]},
+            "two different arms of placebo, a, b",
+        ),
+    ],
+)
+def test_rates_by_arm_and_designs_of_several_arms_go_together(
+    arms: list[dict[str, Any]] | None, design: dict[str, Any], what: str
+) -> None:
+    stated = {"stated": {"risk": "Beta(2,6)", "risk_ratio": 0.5}}
+    with pytest.raises(InputError, match=what):
+        plan_of({"arms": arms} if arms else stated, design)
+
+
+def test_what_arms_bring_along_is_not_stated_again() -> None:
+    assert plan_of({"arms": ARMS}, SEVERAL).brings_its_own_masking
+    with pytest.raises(InputError, match="remove masking"):
+        plan_of({"arms": ARMS}, SEVERAL, masking={"hidden": 0.1})
+    curves = {"risk_ratio": [0.5], "base_rate": [0.2], "n_total": 100}
+    with pytest.raises(InputError, match="power_curves"):
+        plan_of({"arms": ARMS}, SEVERAL, power_curves=curves)
+
+
+@pytest.mark.parametrize(
+    ("design", "what"),
+    [
+        ({"name": "x", "kind": "multi_arm", "claims": CLAIMS}, "multiplicity"),
+        ({"name": "x", "kind": "all_comers", "claims": CLAIMS}, "only with multi_arm"),
+        (
+            {**SEVERAL, "multiplicity": "dunnett", "co_primary_support": True},
+            "write multiplicity: holm",
+        ),
+        ({**SEVERAL, "sequential": {"boundary": "Pocock", "looks": 2}}, "sequential only with"),
+    ],
+)
+def test_keys_of_several_arms(design: dict[str, Any], what: str) -> None:
+    with pytest.raises(InputError, match=what):
+        plan_of({"arms": ARMS}, design)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"crs": 0.0}, "crs"),
+        ({"support": 33.0}, "divide percentages"),
+        ({"both": 0.31}, "from 0 to 0.3"),
+        ({"crs": 0.7, "support": 0.6, "both": 0.2}, "from 0.3 to 0.6"),
+    ],
+)
+def test_rates_of_an_arm_that_cannot_be(change: dict[str, float], what: str) -> None:
+    with pytest.raises(InputError, match=what):
+        StatedArm(**{**ARMS[0], **change})
+    with pytest.raises(InputError, match="a name of its own"):
+        Candidates(arms=[StatedArm(**ARMS[0]), StatedArm(**ARMS[0])])
+
+
+def plan_of(candidates: dict[str, Any], design: dict[str, Any], **more: Any) -> TrialPlan:
+    tree = {
+        "trial": "x",
+        "question": "x?",
+        "prophylaxis_in_words": "x",
+        "seed": 1,
+        "n_sim": 100,
+        "estimand": {
+            "population": "adults",
+            "treatment": "drug",
+            "variable": "grade",
+            "summary": "difference",
+            "intercurrent_events": [{"event": "rescue", "strategy": "composite"}],
+        },
+        "candidates": candidates,
+        "screening": {"candidates_per_month": 8.0},
+        "designs": [design],
+        **more,
+    }
+    return build(TrialPlan, tree, where="mine.yaml")

@@ -4,6 +4,7 @@ oracles.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import cache
 
 import numpy as np
@@ -19,6 +20,7 @@ from crsrisk.simulation.population import Patients, sample, take
 from crsrisk.simulation.potential_outcomes import (
     mean_hazard_ratio,
     play,
+    play_all,
     potential_outcomes,
     strategy_arm,
     true_risks,
@@ -219,3 +221,20 @@ def test_cells_do_not_go_under_the_skin_and_no_strategy_comes_twice() -> None:
             given="baseline",
             n_replicates=3,
         )
+
+
+def test_courses_are_the_same_whatever_the_consequences() -> None:
+    """Played once, they serve worlds that differ in their consequences alone."""
+    world = load_world()
+    arm = make_arm(load_product("tarlatamab"), world=world, regimen="label_no_steroid")
+    some = sample(arm.population, assumptions=world.assumptions, seed=1, start=0, stop=24)
+    ways = [parse_strategy("tocilizumab@fever"), parse_strategy("dexamethasone")]
+    other = world.with_values({"consequences.infection_usual_risk": 0.2})
+    played = play_all(arm, ways, patients=some, world=world)
+    anew = potential_outcomes(arm, ways, patients=some, world=other, seed=1)
+    again = potential_outcomes(arm, ways, patients=some, world=other, seed=1, played=played)
+    for part in fields(anew):
+        one, two = getattr(anew, part.name), getattr(again, part.name)
+        np.testing.assert_equal(one, two)
+    usual = potential_outcomes(arm, ways, patients=some, world=world, seed=1)
+    assert (again.infection_risk > usual.infection_risk).all()

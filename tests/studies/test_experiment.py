@@ -141,3 +141,14 @@ def test_mixed_patients_are_different_persons_and_the_same_again() -> None:
 def test_refuses_places_that_are_not_there(name: str) -> None:
     with pytest.raises(InputError):
         place_of(name, products=products_of(["tarlatamab"]), ensemble=load_ensemble())
+
+
+def test_a_folder_of_trial_designs_is_run_by_another_command(tmp_path: Path) -> None:
+    (tmp_path / "design.yaml").write_text(
+        "trial: mine\ndesigns:\n  - {name: a}\n", encoding="utf-8"
+    )
+    for place in (tmp_path, tmp_path / "design.yaml"):
+        with pytest.raises(InputError, match=r"crsrisk trial .*design\.yaml"):
+            experiment_file(place)
+    with pytest.raises(InputError, match="give the folder"):
+        experiment_file(tmp_path / "nothing")

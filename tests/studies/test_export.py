@@ -313,7 +313,11 @@ def test_counting_in_chunks_is_counting_at_once(
             share = part[event].mean()
             rate: Estimate = getattr(row, event)
             assert rate.value == pytest.approx(share)
-            assert rate.mc_error == pytest.approx(np.sqrt(share * (1 - share) / len(part)))
+            if 0 < share < 1:
+                assert rate.mc_error == pytest.approx(np.sqrt(share * (1 - share) / len(part)))
+            else:
+                assert rate.mc_error is None
+                assert rate.low <= share <= rate.high
         known = part["onset_h"].dropna()
         assert row.onset_median_h == (known.median() if len(known) else None)
 
@@ -332,3 +336,13 @@ def test_summary_of_a_simulated_cohort(tmp_path: Path, arms: dict[str, Arm]) -> 
         "product"
     ].value_counts().to_dict()
     assert {row.window_d for row in told.products.values()} == {21.0}
+
+
+def test_a_rate_of_nobody_has_an_interval_and_no_error_of_0() -> None:
+    """Wilson, J Am Stat Assoc 1927;22:209: 0 of 5 is 0 to 43.4 of 100."""
+    nobody, some = (export._rate(pd.Series([n]), n=5) for n in (0, 2))
+    assert nobody.mc_error is None
+    assert (nobody.low, nobody.high) == (0.0, pytest.approx(0.4345, abs=1e-4))
+    assert export._chance(nobody) == "95% interval 0.0 to 43.4%"
+    assert some.mc_error == pytest.approx(np.sqrt(0.4 * 0.6 / 5))
+    assert export._chance(some) == "Monte Carlo error 21.9"

@@ -27,6 +27,7 @@ from crsrisk.studies.evidence import (
 from crsrisk.studies.forecast import (
     ASKED,
     RATES,
+    TIMES,
     Forecast,
     as_written,
     forecast,
@@ -306,3 +307,13 @@ def test_grades_add_up_within_a_member() -> None:
     assert mean["crs_grade2"] + mean["crs_grade3plus"] == pytest.approx(
         mean["crs_grade2plus"], abs=0.05
     )
+
+
+def test_a_trial_with_nobody_in_it_has_no_median_time() -> None:
+    """Of five patients under a checkpoint inhibitor nobody is expected to have CRS."""
+    made = _forecast("checkpoint_inhibitor", trial_size=5)["checkpoint_inhibitor"]
+    assert made.crs_any.predictive.value == 0.0
+    for name in TIMES:
+        figure = made.metric(name)
+        assert not figure.is_known
+        assert not np.isnan(figure.assumptions.low)

@@ -89,8 +89,18 @@ def test_the_protocol_states_every_number(result: TrialResult, tmp_path: Path) -
 
 def test_the_methods_name_what_a_reader_needs(result: TrialResult) -> None:
     for part in (
-        "looks at 100, 199, 298 and 398 with O'Brien-Fleming bounds, non-binding futility",
+        # B03
+        "with O'Brien-Fleming bounds (z 4.049, 2.863, 2.337 and 2.024), non-binding futility",
+        "when the z of either endpoint, since the claim needs both, is below 0, 0 and 0.5",
+        "what it costs in power is charged once",
+        "at 0.025 (z 1.960)",
         "Simon's optimal two-stage design for 0.7 against 0.85",
+        "prior Beta(0.5, 0.5), stopping below a predictive probability of 0.05",
+        "95% interval by the score method of Miettinen and Nurminen",
+        "interval by Clopper and Pearson",
+        "a patient whose outcome is unknown counts as having the event",
+        "efficacy in the full analysis set: all randomised patients",
+        "safety in all patients who received the study drug or placebo",
         "Beta(2,6)",
         "Cochran-Mantel-Haenszel",
         "ASTCT grade >= 2",

@@ -198,3 +198,12 @@ def test_a_spread_that_is_no_formula_is_refused() -> None:
             screening=Screening(candidates_per_month=1.0),
             masking=Masking(),
         )
+
+
+def test_no_score_at_all_has_a_cure_with_a_number() -> None:
+    """With nearly every laboratory value missing no row of the pool has a score."""
+    screening = EXACT_SCREENING.model_copy(update={"missing_labs": 0.999999})
+    pool = beta_pool(screening=screening)
+    with pytest.raises(InputError, match="lower missing_labs") as refused:
+        eligible_rows(pool, screening, threshold=0.2)
+    assert "nan" not in str(refused.value)
