@@ -64,9 +64,9 @@ class Experiment(Strict):
 def experiment_file(folder: str | Path) -> Path:
     """``experiment.yaml`` of a folder (or the file itself)."""
     path = Path(folder)
-    folder_of_designs = path if path.is_dir() else path.parent
+    there = sorted(path.glob("*.yaml")) if path.is_dir() else [path] if path.is_file() else []
+    designs = [file for file in there if _is_design(file)]
     path = path / "experiment.yaml" if path.is_dir() else path
-    designs = [design for design in sorted(folder_of_designs.glob("*.yaml")) if _is_design(design)]
     if designs and (not path.is_file() or path in designs):
         raise InputError(
             where=str(folder),
@@ -86,7 +86,8 @@ def experiment_file(folder: str | Path) -> Path:
 
 def _is_design(path: Path) -> bool:
     """Whether a file is a trial design, by the block that only these have."""
-    return any(line.startswith("designs:") for line in path.read_text("utf-8").splitlines())
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return any(line.startswith("designs:") for line in text.splitlines())
 
 
 def kind_of(folder: str | Path) -> str:

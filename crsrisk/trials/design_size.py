@@ -278,7 +278,7 @@ def _covariance(chance: FloatArray) -> FloatArray:
     """Of the two events of one patient, whoever he is; ``chance`` (endpoint, row)."""
     rates, both = chance.mean(axis=1), float(chance.min(axis=0).mean())
     product = rates[:, None] * rates[None, :]
-    return np.array([[rates[0], both], [both, rates[1]]]) - product
+    return np.asarray(np.array([[rates[0], both], [both, rates[1]]]) - product)
 
 
 def size_design(

@@ -87,8 +87,8 @@ def exact_single_stage(
             cure="count patients without CRS as successes, or swap the two",
         )
     n = np.arange(1, count(n_max, where=WHERE, key="n_max", least=1) + 1)
-    r = binom.isf(level, n, low).astype(np.int64)
-    reached = binom.sf(r, n, high)
+    r = np.asarray(binom.isf(level, n, low)).astype(np.int64)
+    reached = np.asarray(binom.sf(r, n, high))
     enough = np.flatnonzero((reached >= power) & (r < n))
     if enough.size == 0:
         raise InputError(
