@@ -190,8 +190,9 @@ def arms_over_ensemble(
     """
     by_member = [values.arms.get(rule, {}) for values in members.values]
 
-    def median(read: Callable[[Mapping[str, ArmEvents]], float | None]) -> float | None:
-        read_out = [read(arms) if arms else None for arms in by_member]
+    def median(name: str, read: Callable[[ArmEvents, ArmEvents], float | None]) -> float | None:
+        """Of what is read from an arm and its control."""
+        read_out = [read(arms[name], arms["none"]) if arms else None for arms in by_member]
         is_known = np.array([value is not None for value in read_out])
         if not is_known.any():
             return None
@@ -200,9 +201,9 @@ def arms_over_ensemble(
 
     control = _stated(
         CONTROL,
-        median(lambda arms: arms["none"].crs),
-        median(lambda arms: arms["none"].support),
-        median(lambda arms: arms["none"].overlap),
+        median("none", lambda arm, _: arm.crs),
+        median("none", lambda arm, _: arm.support),
+        median("none", lambda arm, _: arm.overlap),
         1.0,
     )
     if control is None:
@@ -210,15 +211,15 @@ def arms_over_ensemble(
     stated = [control]
     for name in strategies:
         ratios = (
-            median(lambda arms, name=name: _ratio(arms[name].crs, arms["none"].crs)),
-            median(lambda arms, name=name: _ratio(arms[name].support, arms["none"].support)),
+            median(name, lambda arm, usual: _ratio(arm.crs, usual.crs)),
+            median(name, lambda arm, usual: _ratio(arm.support, usual.support)),
         )
         drug = _stated(
             name,
             None if ratios[0] is None else control.crs * ratios[0],
             None if ratios[1] is None else control.support * ratios[1],
-            median(lambda arms, name=name: arms[name].overlap),
-            median(lambda arms, name=name: arms[name].given),
+            median(name, lambda arm, _: arm.overlap),
+            median(name, lambda arm, _: arm.given),
         )
         if drug is None:
             return ()

@@ -117,7 +117,7 @@ def operating_characteristics(
         wanted_power=size.wanted_power,
         power=share_estimate(effect.has_claim),
         type_one_error=share_estimate(
-            null.has_claim if size.claims is None else null.stands.any(axis=1)
+            null.has_claim if size.claims is None else np.asarray(null.stands.any(axis=1))
         ),
         nominal_alpha=size.alpha,
         expected_n=mean_estimate(effect.n),
@@ -292,7 +292,7 @@ def _useless_drugs(runs: _Runs, arms: Arms) -> list[Misspecification]:
             Misspecification(
                 key=f"same_{names[0]}_{names[1]}",
                 truth=f"{names[0]} does no better than {names[1]}: any claim that is then false",
-                claims=share_estimate(trials.stands[:, is_false].any(axis=1)),
+                claims=share_estimate(np.asarray(trials.stands[:, is_false].any(axis=1))),
                 is_error=True,
             )
         )

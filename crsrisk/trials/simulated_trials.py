@@ -225,7 +225,8 @@ def _run_chunk(
     if size.claims is None:
         claims, futile = _judged(size, events, sizes)
     else:
-        claims, futile = stands.all(axis=1)[:, None], np.zeros((n, 1), dtype=bool)
+        claims = np.asarray(stands.all(axis=1)).reshape(n, 1)
+        futile = np.zeros((n, 1), dtype=bool)
     ends = claims | futile
     ends[:, -1] = True
     at = ends.argmax(axis=1)
