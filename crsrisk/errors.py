@@ -7,6 +7,7 @@ with exit code 2; a notebook user reads the same sentence.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from unicodedata import category
 
@@ -41,8 +42,15 @@ def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+# the key of a cell: row and column
+_A_CELL = re.compile(r"(rows? |line ).*,")
+HIDDEN = "a cell that is shown on a terminal only"
+
+
 class CRSRiskError(Exception):
     """Something that a user can put right.
+
+    ``str`` of it is for the person who made the mistake; :attr:`for_log` is for what others read.
 
     Parameters
     ----------
@@ -50,6 +58,7 @@ class CRSRiskError(Exception):
     key : row, column or key inside it ("" when the whole is meant).
     found, expected : what stands there, and what should.
     cure : what to do, as an order ("write 0.001 instead of 1e-3").
+    cure_for_log : the cure without any cell of a table, where it quotes one.
 
     Example
     -------
@@ -61,16 +70,38 @@ class CRSRiskError(Exception):
     crsrisk.errors.InputError: a.yaml, dose: found -1; expected a dose above 0. Cure: correct it
     """
 
-    def __init__(self, *, where: str, found: Any, expected: str, cure: str, key: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        where: str,
+        found: Any,
+        expected: str,
+        cure: str,
+        key: str = "",
+        cure_for_log: str | None = None,
+    ) -> None:
         self.where = printable(where)
         self.key = printable(key)
         self.found = printable(found)
         self.expected = printable(expected)
         self.cure = printable(cure)
+        self.cure_for_log = self.cure if cure_for_log is None else printable(cure_for_log)
+        super().__init__(self._told(self.found, self.cure))
+
+    @property
+    def for_log(self) -> str:
+        """The message without a cell of a table: it names row and column, not what stands there.
+
+        >>> cell = {"where": "a.csv", "key": "row 3, column ecog", "found": "'9'"}
+        >>> InputError(**cell, expected="0 to 4", cure="").for_log.partition("; ")[0]
+        'a.csv, row 3, column ecog: found a cell that is shown on a terminal only'
+        """
+        found = HIDDEN if _A_CELL.match(self.key) else self.found
+        return self._told(found, self.cure_for_log)
+
+    def _told(self, found: str, cure: str) -> str:
         place = f"{self.where}, {self.key}" if self.key else self.where
-        super().__init__(
-            f"{place}: found {self.found}; expected {self.expected}. Cure: {self.cure}"
-        )
+        return f"{place}: found {found}; expected {self.expected}. Cure: {cure}"
 
 
 class InputError(CRSRiskError):

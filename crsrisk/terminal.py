@@ -1,4 +1,7 @@
-"""What stands on a terminal: progress bars, silent in a pipe, and tables of text."""
+"""What stands on a terminal: progress bars, silent in a pipe, and tables of text.
+
+What a file says is shown there and not obeyed; a cell of a table of patients goes nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,30 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, TextIO
 
-from rich.console import Console
+import rich.console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
+
+from crsrisk.errors import printable
+
+
+class Console(rich.console.Console):
+    """rich's console, which shows control characters of a text as their escapes."""
+
+    def render(
+        self, renderable: rich.console.RenderableType, options: Any = None
+    ) -> Iterable[Segment]:
+        """The segments of anything, as rich gives them, with printable text."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person reads what is written there; a closed stream is none."""
+    return stream is not None and stream.isatty()
 
 
 @contextmanager
@@ -18,7 +41,7 @@ def steps(*, is_quiet: bool = False) -> Iterator[Callable[[str, int], Callable[[
     only on a terminal.
     """
     console = Console(stderr=True)
-    is_shown = sys.stderr.isatty() and not is_quiet
+    is_shown = is_terminal(sys.stderr) and not is_quiet
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=28),

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from crsrisk.errors import InputError
+from crsrisk.errors import InputError, printable
 from crsrisk.results import Estimate, NotEstimable
 
 NOTICE = "Research use; synthetic data; no external validation."
@@ -211,6 +211,18 @@ def short_labels(labels: Mapping[str, str]) -> dict[str, str]:
 def plain_name(name: str) -> str:
     """A name of the code for people: `small_cell_lung` -> `small cell lung`."""
     return typeset(name.replace("_", " "))
+
+
+_MARKDOWN = re.compile(r"[\\`*\[\]<|&~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+def in_markdown(text: str) -> str:
+    r"""Text of somebody else inside a line of Markdown: shown as it is, no markup, one line.
+
+    >>> print(in_markdown("a|b <img> cldn182_car_t"))
+    a\|b \<img> cldn182_car_t
+    """
+    return _MARKDOWN.sub(lambda sign: f"\\{sign[0]}", printable(" ".join(text.split())))
 
 
 def wrapped(text: str, *, room: int) -> list[str]:

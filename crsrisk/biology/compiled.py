@@ -8,13 +8,15 @@ Python.
 Numba notices a change only in the file of the cached function itself, not in the files it calls; so
 the compiled code lives in a folder named after a hash of every file that takes part. The folder is
 told to each kernel by itself: importing this module changes no environment variable and no setting
-of numba.
+of numba. Where no folder can be written the code is compiled anew in every run, and a warning says
+so once; a folder that others can write is never taken instead, since compiled code is executed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -65,7 +67,7 @@ class _Locator(caching._CacheLocator):
         locator = cls(py_func, Path(py_file))
         try:
             locator.ensure_cache_path()  # type: ignore[no-untyped-call]
-        except OSError:
+        except (OSError, RuntimeError):  # the latter where nobody knows the user's home
             return None
         return locator
 
@@ -84,11 +86,20 @@ class _Locator(caching._CacheLocator):
 
 
 class _Implementation(caching.CompileResultCacheImpl):
-    _locator_classes = [_Locator, *caching.CompileResultCacheImpl._locator_classes]  # noqa: RUF012
+    _locator_classes = [_Locator]  # noqa: RUF012
 
 
 class _Cache(caching.FunctionCache):
     _impl_class = _Implementation
+
+
+@cache
+def _warn_once() -> None:
+    warnings.warn(
+        "no folder for compiled code can be written, so it is compiled anew in every run: set"
+        " NUMBA_CACHE_DIR to a folder of your own",
+        stacklevel=2,
+    )
 
 
 def scalar(function: F) -> F:
@@ -115,7 +126,10 @@ def kernel(**options: Any) -> Callable[[F], F]:
     def compile_(function: F) -> F:
         dispatcher = numba.njit(nogil=True, **options)(function)
         if dispatcher is not function:  # NUMBA_DISABLE_JIT leaves the function as it is
-            dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
+            try:
+                dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
+            except RuntimeError:
+                _warn_once()
         return cast(F, dispatcher)
 
     return compile_

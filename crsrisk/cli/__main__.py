@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -21,7 +22,8 @@ from crsrisk.cli import (  # noqa: F401
     trials,
 )
 from crsrisk.cli.application import app
-from crsrisk.errors import CRSRiskError
+from crsrisk.errors import CRSRiskError, OutputError
+from crsrisk.terminal import is_terminal
 
 INTERRUPTED = 130  # exit code after Ctrl-C
 
@@ -34,11 +36,20 @@ def main() -> None:
     # threads that wait for work spin otherwise, which costs seconds
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     _stop_as_for_ctrl_c()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a sign that it cannot write becomes its escape
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app(prog_name="crsrisk")
+        try:
+            app(prog_name="crsrisk")
+        finally:
+            _flush()
     except CRSRiskError as problem:
+        is_seen = is_terminal(sys.stderr)
         typer.secho(
-            f"crsrisk: {problem}", err=True, fg=typer.colors.RED if sys.stderr.isatty() else None
+            f"crsrisk: {problem if is_seen else problem.for_log}",
+            err=True,
+            fg=typer.colors.RED if is_seen else None,
         )
         raise SystemExit(2) from None
     except (KeyboardInterrupt, SystemExit) as leaving:
@@ -50,6 +61,30 @@ def main() -> None:
             err=True,
         )
         raise SystemExit(INTERRUPTED) from None
+
+
+def _flush() -> None:
+    """Write out what was said; a full disk behind the standard output is an error like others."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+    except OSError as problem:
+        _forget_stdout()
+        raise OutputError(
+            where="standard output",
+            found=problem.strerror or str(problem),
+            expected="a place that can be written",
+            cure="free space on the disk, or send the output elsewhere; files that were written are"
+            " whole",
+        ) from problem
+
+
+def _forget_stdout() -> None:
+    """Let Python not try again at its end what cannot be written."""
+    sys.stdout = io.StringIO()
 
 
 def _stop_as_for_ctrl_c() -> None:

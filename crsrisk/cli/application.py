@@ -322,13 +322,20 @@ def pairs_of(texts: list[str] | None, option: str) -> dict[str, str]:
     return pairs
 
 
+def say(text: str, *, nl: bool = True) -> None:
+    """Print text; what a file says is shown and not obeyed."""
+    from crsrisk.errors import printable
+
+    typer.echo(printable(text), nl=nl)
+
+
 def print_json(result: object) -> None:
     """Print a result as data."""
     import json
 
     from crsrisk.results import to_plain
 
-    typer.echo(json.dumps(to_plain(result), indent=1, allow_nan=False))
+    say(json.dumps(to_plain(result), indent=1, allow_nan=False))
 
 
 def products_in(names: list[str] | None, *, scenario: str) -> tuple[list[Product], World]:
@@ -358,7 +365,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from crsrisk import __version__
 
-        typer.echo(f"crsrisk {__version__}")
+        say(f"crsrisk {__version__}")
         raise typer.Exit
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from crsrisk.cli.application import CPUS, PANELS, AsJson, Scenario, Workers, app, print_json
+from crsrisk.cli.application import CPUS, PANELS, AsJson, Scenario, Workers, app, print_json, say
 
 if TYPE_CHECKING:
     from crsrisk.data.product import Product
@@ -62,7 +62,7 @@ def compare(
             advance=begin("Simulating published trials", len(trials)),
         )
     if as_json:
-        typer.echo(to_json(rows))
+        say(to_json(rows))
     else:
         print_comparisons(rows)
 
@@ -147,7 +147,7 @@ def apply_calibration(
     from crsrisk.studies.apply_calibration import apply_calibration as write_calibrated
 
     changed = write_calibrated(results)
-    typer.echo(
+    say(
         f"Changed {len(changed)} files: {', '.join(changed)}. The values before calibration stay in"
         " them as `prior`."
     )

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from crsrisk.cli.application import CPUS, PANELS, Overwrite, Workers, app
+from crsrisk.cli.application import CPUS, PANELS, Overwrite, Workers, app, say
 
 Begin: TypeAlias = Callable[[str, int], Callable[[int], None]]
 Tell: TypeAlias = Callable[[], None]
@@ -45,7 +45,7 @@ def _baseline(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> 
     from crsrisk.studies.baseline import run_baseline
 
     results = run_baseline(experiment, workers=workers, begin=begin, overwrite=overwrite)
-    return lambda: typer.echo(results.summary())
+    return lambda: say(results.summary())
 
 
 def _calibration(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
@@ -66,7 +66,7 @@ def _learning(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> 
     from crsrisk.studies.learning_curves import run_learning_curves
 
     result = run_learning_curves(experiment, workers=workers, begin=begin, overwrite=overwrite)
-    return lambda: typer.echo(result.summary())
+    return lambda: say(result.summary())
 
 
 def _validation(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
@@ -75,7 +75,7 @@ def _validation(experiment: Path, workers: int, begin: Begin, overwrite: bool) -
 
     truth = truth_part(workers=workers, begin=begin)
     result = run_validation(experiment, workers=workers, begin=begin, further=[truth])
-    return lambda: typer.echo("\n".join(validation_lines(result)))
+    return lambda: say("\n".join(validation_lines(result)))
 
 
 def _prophylaxis(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:

@@ -21,6 +21,7 @@ from crsrisk.cli.application import (
     app,
     print_json,
     reads_table,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def explain_template(
 
     with new_result(out, overwrite=overwrite):
         text = answer_template(product, model=model, out=out)
-    typer.echo(text, nl=False)
+    say(text, nl=False)
 
 
 @app.command(rich_help_panel=PANELS[2])

@@ -32,6 +32,7 @@ from crsrisk.cli.application import (
     arms_of,
     print_json,
     reads_table,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def train(
     if as_json:
         print_json(trained.to_dict())
     else:
-        typer.echo(trained.summary())
+        say(trained.summary())
 
 
 @app.command(rich_help_panel=PANELS[1])
@@ -294,7 +295,7 @@ def release(
     if as_json:
         print_json(released.to_dict())
     else:
-        typer.echo(released.summary())
+        say(released.summary())
 
 
 @app.command("evaluate", rich_help_panel=PANELS[1])
@@ -419,9 +420,7 @@ def evaluate_table(
     if as_json:
         print_json(content.to_dict())
         return
-    typer.echo(
-        "\n".join([*evaluation_lines(content), *(f"Wrote {name}" for name in written), *tracked])
-    )
+    say("\n".join([*evaluation_lines(content), *(f"Wrote {name}" for name in written), *tracked]))
 
 
 def _evaluate_risks(
@@ -481,4 +480,4 @@ def _evaluate_risks(
     if as_json:
         print_json(made.to_dict())
         return
-    typer.echo("\n".join([*risk_column_lines(made), *(f"Wrote {name}" for name in written)]))
+    say("\n".join([*risk_column_lines(made), *(f"Wrote {name}" for name in written)]))

@@ -25,6 +25,7 @@ from crsrisk.cli.application import (
     arms_of,
     print_json,
     reads_table,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def onset_train(
             workers=workers,
             overwrite=overwrite,
         )
-    print_json(trained.to_dict()) if as_json else typer.echo(trained.summary())
+    print_json(trained.to_dict()) if as_json else say(trained.summary())
 
 
 @onset.command("predict")
@@ -149,4 +150,4 @@ def onset_evaluate(
     if as_json:
         print_json(found.to_dict())
     else:
-        typer.echo("\n".join([*calibration_lines(found), *(f"Wrote {place}" for place in written)]))
+        say("\n".join([*calibration_lines(found), *(f"Wrote {place}" for place in written)]))

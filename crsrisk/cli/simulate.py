@@ -23,6 +23,7 @@ from crsrisk.cli.application import (
     arms_of,
     print_json,
     products_in,
+    say,
 )
 
 export = typer.Typer(
@@ -80,7 +81,7 @@ def simulate(
     if as_json:
         print_json(exported.to_dict())
     else:
-        typer.echo(exported.summary())
+        say(exported.summary())
 
 
 @app.command(rich_help_panel=PANELS[0])
@@ -154,10 +155,8 @@ def export_sbml_file(
     )
     target = out or Path(f"{arm.product.name}.xml")
     export_sbml(target, arm=arm, world=world, patient=patient, seed=seed, overwrite=overwrite)
-    typer.echo(
-        f"Wrote {target} (SBML level 3 version 2; time in hours; its notes say what is left out)"
-    )
-    typer.echo(NOTICE)
+    say(f"Wrote {target} (SBML level 3 version 2; time in hours; its notes say what is left out)")
+    say(NOTICE)
 
 
 @export.command()
@@ -188,18 +187,18 @@ def card(
         text = json.dumps(to_plain(made), indent=1, allow_nan=False) + "\n"
         _print_or_write(text, out, overwrite=overwrite)
     elif out is None:
-        typer.echo(made.to_markdown(chart=None), nl=False)
+        say(made.to_markdown(chart=None), nl=False)
     else:
         write_card(made, out, overwrite=overwrite)
-        typer.echo(f"Wrote {out}")
+        say(f"Wrote {out}")
 
 
 def _print_or_write(text: str, out: Path | None, *, overwrite: bool) -> None:
     from crsrisk.data.files import prepare_output, write_text
 
     if out is None:
-        typer.echo(text, nl=not text.endswith("\n"))
+        say(text, nl=not text.endswith("\n"))
         return
     prepare_output(out, overwrite=overwrite)
     write_text(out, text)
-    typer.echo(f"Wrote {out}")
+    say(f"Wrote {out}")

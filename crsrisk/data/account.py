@@ -4,11 +4,11 @@ grouped, so that a person sees all kinds of trouble at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from crsrisk.errors import InputError
+from crsrisk.errors import HIDDEN, InputError
 
 NoteKind: TypeAlias = Literal[
     "refused", "left out", "warned", "converted", "filled", "missing", "read", "not used"
@@ -59,14 +59,20 @@ class Trouble:
     expected: str
     cure: str
 
-    def sentence(self) -> str:
-        """Column, number of cells, first rows, what stands there, and what to do."""
+    def sentence(self, *, has_cell: bool = True) -> str:
+        """Column, number of cells, first rows, what stands there, and what to do; without
+        ``has_cell`` nothing that stands in a cell, as a log may keep it.
+        """
         if self.rows[0] == 0:
+            if not has_cell and self.kind == "warned":
+                return f"{self.column}: {self.expected}"
             return f"{self.column}: {self.found}; {self.expected}. {self.cure}"
         more = ", ..." if self.n > len(self.rows) else ""
         rows = ", ".join(map(str, self.rows))
         cells = "1 cell" if self.n == 1 else f"{self.n} cells"
         place = f"row {rows}{more}" if self.n == 1 else f"rows {rows}{more}"
+        if not has_cell:
+            return f"{self.column}: {cells} ({place}): found {HIDDEN}; expected {self.expected}"
         found = self.found or "an empty cell"
         return (
             f"{self.column}: {cells} ({place}): found {found}; expected {self.expected}."
@@ -116,23 +122,28 @@ def refusal_of(
     groups = grouped(refused)
     others = [one for one in groups if (one.column, one.expected) != (first.column, first.expected)]
     same = next(one for one in groups if one.column == first.column and one.rows[0] == first.row)
-    told = [
-        f"{one.column}: {one.n} cells, in row {one.rows[0]} {one.found or 'an empty cell'},"
-        f" expected {one.expected}"
-        for one in others[:_N_GROUPS_NAMED]
-    ]
-    if len(others) > _N_GROUPS_NAMED:
-        told.append(f"{len(others) - _N_GROUPS_NAMED} more kinds of trouble")
-    also = f"; also {'; '.join(told)}" if told else ""
     count = f"{len(refused)} cells in {len(rows)} of {n_rows} rows {what}"
     if same.n > 1:
         count = f"{same.n} such cells; {count}"
+
+    def also(quoted: Callable[[Trouble], str]) -> str:
+        told = [
+            f"{one.column}: {one.n} cells, in row {one.rows[0]}{quoted(one)},"
+            f" expected {one.expected}"
+            for one in others[:_N_GROUPS_NAMED]
+        ]
+        if len(others) > _N_GROUPS_NAMED:
+            told.append(f"{len(others) - _N_GROUPS_NAMED} more kinds of trouble")
+        return f"{count}; also {'; '.join(told)}" if told else count
+
+    with_cells = also(lambda one: f" {one.found or 'an empty cell'}")
     return InputError(
         where=where,
         key=f"row {first.row}, column {first.column}",
         found=first.found or "an empty cell",
         expected=first.expected,
-        cure=f"{first.cure} ({count}{also})",
+        cure=f"{first.cure} ({with_cells})",
+        cure_for_log=f"correct the cell ({also(lambda one: '')})",
     )
 
 
@@ -144,6 +155,7 @@ def with_the_rest(problem: InputError, told: str) -> InputError:
         found=problem.found,
         expected=problem.expected,
         cure=f"{problem.cure}; {told}",
+        cure_for_log=f"{problem.cure_for_log}; {told}",
     )
 
 

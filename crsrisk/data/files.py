@@ -40,6 +40,7 @@ from crsrisk.results import to_plain
 # rows of one Parquet row group: the most that a stream holds, beside one frame
 ROWS_PER_GROUP = 65_536
 _A_DATE = re.compile(rb"\d{4}-\d{2}-\d{2}T[\d:]+Z")  # in the properties of a workbook
+_A_NUMBER = re.compile(r"[+-]?[0-9.,' ]+([eE][+-]?[0-9]+)?")
 INDEX = ".crsrisk-files.json"  # in a result folder: which files belong to the result
 _WRITTEN: ContextVar[list[Path] | None] = ContextVar("files written", default=None)
 _DISK_TROUBLES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
@@ -356,7 +357,9 @@ def _stream_parquet(beside: Path, frames: Iterable[pd.DataFrame]) -> int:
             table = _as_arrow(frame, schema)
             if schema is None:
                 schema = table.schema
-                writer = pq.ParquetWriter(beside, schema, compression="zstd")
+                writer = pq.ParquetWriter(
+                    beside, schema, compression="zstd", write_page_checksum=True
+                )
             rows += table.num_rows
             waiting = table if waiting is None else pa.concat_tables([waiting, table])
             while waiting.num_rows >= ROWS_PER_GROUP:
@@ -397,12 +400,50 @@ def write_csv_stream(path: str | Path, frames: Iterable[pd.DataFrame]) -> int:
                 raise ValueError(
                     "every frame of a stream needs the columns of the first, in the same order"
                 )
-            frame.to_csv(stream, index=False, header=columns is None, lineterminator="\n")
+            without_formulas(frame).to_csv(
+                stream, index=False, header=columns is None, lineterminator="\n"
+            )
             columns = list(frame.columns)
             rows += len(frame)
         if columns is None:
             raise ValueError("no frame to write: give at least one, which may have no rows")
         return rows
+
+
+def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table as a spreadsheet may open it: text that it would take for a formula, in cells and
+    in names of columns, begins with an apostrophe. Numbers stay.
+
+    >>> without_formulas(pd.DataFrame({"site": ["=1+1", "-3.5", "north"]}))["site"].tolist()
+    ["'=1+1", '-3.5', 'north']
+    """
+    texts = [
+        place
+        for place, kind in enumerate(frame.dtypes)
+        if not pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind)
+    ]
+    safe = {
+        place: frame.iloc[:, place].map(_no_formula, na_action="ignore")
+        for place in texts
+        if frame.iloc[:, place].map(_is_formula).any()
+    }
+    if not safe and not any(map(_is_formula, frame.columns)):
+        return frame
+    columns = [safe.get(place, frame.iloc[:, place]) for place in range(frame.shape[1])]
+    return pd.concat(columns, axis=1).set_axis(list(map(_no_formula, frame.columns)), axis=1)
+
+
+def _is_formula(cell: object) -> bool:
+    return (
+        isinstance(cell, str)
+        and len(cell) > 1
+        and cell[0] in "=+-@\t\r"
+        and not _A_NUMBER.fullmatch(cell)
+    )
+
+
+def _no_formula(cell: object) -> object:
+    return f"'{cell}" if _is_formula(cell) else cell
 
 
 def write_workbook(path: str | Path, sheets: Mapping[str, pd.DataFrame]) -> None:
@@ -413,6 +454,7 @@ def write_workbook(path: str | Path, sheets: Mapping[str, pd.DataFrame]) -> None
 
     book = openpyxl.Workbook(write_only=True)
     for name, frame in sheets.items():
+        frame = without_formulas(frame)
         sheet = book.create_sheet(name)
         sheet.append([str(column) for column in frame.columns])
         for row in frame.astype(object).where(frame.notna(), None).itertuples(index=False):
@@ -654,7 +696,7 @@ def read_csv_cells(path: Path) -> pd.DataFrame:
 def read_parquet_cells(path: Path) -> pd.DataFrame:
     """A Parquet file with the types it has; a broken file raises InputError."""
     try:
-        table = pq.read_table(path, use_threads=False)
+        table = pq.read_table(path, use_threads=False, page_checksum_verification=True)
     except ValueError as problem:
         raise InputError(
             where=str(path),

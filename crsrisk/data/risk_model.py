@@ -217,8 +217,8 @@ class Calibrator(Strict):
     [0.5]
     """
 
-    intercept: float
-    slope: float = Field(ge=0)  # a negative one would turn every direction round
+    intercept: float = Field(ge=-1e6, le=1e6)
+    slope: float = Field(ge=0, le=1e6)  # a negative one would turn every direction round
     n_patients: int
     method: str
 

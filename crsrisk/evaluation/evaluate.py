@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from crsrisk.data.disclosure import is_told, pooled_words
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Benchmark
 from crsrisk.evaluation.calibration import (
@@ -319,7 +320,8 @@ def evaluate(
     risk : array of shape (n_patients,)
         Predicted probability of the event, 0 to 1: ``predict_proba(X)[:, 1]``.
     groups : array of shape (n_patients,), optional
-        Group of each patient, usually the product: ``X["product"]``.
+        Group of each patient, usually the product: ``X["product"]``. Groups of fewer than ten
+        patients are taken together, and left out where there are still fewer.
     outcome_name, patients : the event in words, its window among them ("first CRS of grade >= 2
         within 21 days"), and who was evaluated; both stand in the result.
     thresholds : of the decision curve, each above 0 and below 1.
@@ -353,6 +355,7 @@ def evaluate(
     """
     event, predicted = check_outcome_and_risk(y_true, risk)
     names = None if groups is None else _group_names(groups, n=event.size)
+    pooled = names if names is None else pooled_words(names.tolist())
 
     def evaluate_rows(rows: BoolArray) -> GroupEvaluation:
         return _evaluate_group(
@@ -367,7 +370,11 @@ def evaluate(
         pooled=evaluate_rows(np.ones_like(event)),
         by_group={}
         if names is None
-        else {str(name): evaluate_rows(names == name) for name in np.unique(names)},
+        else {
+            str(name): evaluate_rows(pooled == name)
+            for name in np.unique(pooled)
+            if is_told(int((pooled == name).sum()))
+        },
         auroc_within_groups=NotEstimable("no groups were given")
         if names is None
         else auroc_within(event, risk=predicted, group=names),

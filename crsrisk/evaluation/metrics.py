@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom, rankdata
 from statsmodels.stats.proportion import proportion_confint
 
+from crsrisk.data.disclosure import FEWEST, is_told, parting
 from crsrisk.errors import InputError
 from crsrisk.results import Z_95, Estimate, NotEstimable
 from crsrisk.streams import uniforms
@@ -318,14 +319,18 @@ def discrimination_slope(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate | N
     return Estimate(value, value - half, value + half)
 
 
-def risk_distribution(outcome: ArrayLike, *, risk: ArrayLike) -> RiskDistributions:
+def risk_distribution(outcome: ArrayLike, *, risk: ArrayLike) -> RiskDistributions | NotEstimable:
     """Where the risks lie among patients with (`event`) and without (`no_event`) the event.
 
-    Mean with normal interval (0 to 1 for a single patient); quantiles (5, 25, 50, 75, 95%) with the
-    distribution-free interval between two order statistics, which ends at 0 or 1 where the class is
-    too small for an order statistic; patients in twenty bins of 0.05.
+    Mean with normal interval; quantiles (5, 25, 50, 75, 95%) with the distribution-free interval
+    between two order statistics, which ends at 0 or 1 where the class is too small for an order
+    statistic; patients in twenty bins of 0.05, neighbours together until each holds ten. Not told
+    of fewer than ten patients with or without the event.
     """
     y_true, predicted = check_outcome_and_risk(outcome, risk)
+    n_events = int(y_true.sum())
+    if not is_told(min(n_events, y_true.size - n_events)):
+        return NotEstimable(f"fewer than {FEWEST} patients with the event, or without")
     return RiskDistributions(
         event=_distribution(predicted[y_true]), no_event=_distribution(predicted[~y_true])
     )
@@ -405,10 +410,12 @@ def _interval_within_0_and_1(value: float, variance: float) -> Estimate:
 
 
 def _distribution(risk: FloatArray) -> RiskDistribution:
-    counts, edges = np.histogram(risk, bins=np.round(np.linspace(0, 1, 21), 2))
+    edges = np.round(np.linspace(0, 1, 21), 2)
+    kept = np.array(parting(np.histogram(risk, bins=edges)[0].tolist()), dtype=np.intp)
+    counts, edges = np.histogram(risk, bins=np.concatenate([[0.0], edges[kept + 1], [1.0]]))
     return RiskDistribution(
         n=int(risk.size),
-        mean=mean_with_interval(risk) if risk.size > 1 else Estimate(float(risk[0]), 0.0, 1.0),
+        mean=mean_with_interval(risk),
         quantiles=_quantiles(risk),
         bin_edges=tuple(float(edge) for edge in edges),
         counts=tuple(int(count) for count in counts),

@@ -18,6 +18,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
+from crsrisk.data.disclosure import FEWEST as FEWEST_TOLD
+from crsrisk.data.disclosure import is_told, pooled_words
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.evaluation.calibration import fit_calibration_curve, recalibrate
@@ -113,12 +115,14 @@ def parts_of(
     values. ``by``: further columns, by name, as words.
 
     Missing values part the patients into those with none, and two halves of the others by their
-    number. A variable whose column is absent is left out.
+    number. Words of fewer than ten patients are taken together; a part of fewer is left out, and so
+    is a variable whose column is absent.
 
-    >>> table = pd.DataFrame({"is_female": [True, False, True], "crp_mg_l": [3.0, None, 4.0]})
+    >>> women = [True] * 20 + [False] * 12
+    >>> table = pd.DataFrame({"is_female": women, "crp_mg_l": [3.0, None] * 16})
     >>> {name: {label: int(rows.sum()) for label, rows in parts.items()}
     ...  for name, parts in parts_of(table, measured=("crp_mg_l",)).items()}
-    {'sex': {'women': 2, 'men': 1}, 'missing': {'no value missing': 2, '1 value missing': 1}}
+    {'sex': {'women': 20, 'men': 12}, 'missing': {'no value missing': 16, '1 value missing': 16}}
     """
     variables: dict[str, dict[str, BoolArray]] = {}
     if "is_female" in observed:
@@ -128,7 +132,7 @@ def parts_of(
         age = observed["age_years"].to_numpy(dtype=np.float64)
         variables["age"] = {label: (age >= low) & (age < high) for low, high, label in AGES}
     if "tumour_type" in observed:
-        names = observed["tumour_type"].to_numpy(dtype=str)
+        names = pooled_words(observed["tumour_type"])
         variables["tumour_type"] = {
             str(name).replace("_", " "): names == name for name in np.unique(names)
         }
@@ -145,12 +149,13 @@ def parts_of(
     return {
         name: kept
         for name, parts in variables.items()
-        if len(kept := {label: rows for label, rows in parts.items() if rows.any()}) > 1
+        if len(kept := {label: rows for label, rows in parts.items() if is_told(rows.sum())}) > 1
     }
 
 
 def _by_word(words: NDArray[np.str_]) -> dict[str, BoolArray]:
-    return {str(word): words == word for word in np.unique(words)}
+    pooled = pooled_words(words)
+    return {str(word): pooled == word for word in np.unique(pooled)}
 
 
 def _by_missing(n_missing: NDArray[np.int64]) -> dict[str, BoolArray]:
@@ -260,7 +265,9 @@ def _at_threshold(
     is_treated = risk >= threshold
 
     def share(is_right: BoolArray) -> Estimate | NotEstimable:
-        return share_of(is_right) if is_right.size else NotEstimable("nobody of that outcome")
+        if not is_told(is_right.size):
+            return NotEstimable(f"fewer than {FEWEST_TOLD} patients of that outcome")
+        return share_of(is_right)
 
     benefit: Estimate | NotEstimable = NotEstimable("one outcome only")
     if 0 < y_true.sum() < y_true.size:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from crsrisk.data.disclosure import FEWEST
 from crsrisk.model.logistic import PooledLogistic
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -37,7 +38,6 @@ _OFFSET = 0.01  # of the median, added before the logarithm: 0 stays finite
 _FEW_VALUES = 6  # a column with no more different values has no curve
 _FARTHEST = 3.5  # standard deviations: farther out an effect grows no more
 _RIDGE = 1.0  # of the regressions that expect a missing value
-_FEWEST = 10  # patients who do not reach a stage, and who stay there: with fewer it tells nothing
 _WORTH = 0.05  # SD by SD: a weaker tie between two columns tells nothing of a missing value
 
 
@@ -379,7 +379,7 @@ def informative_stages(steps: Floats, *, sample_weight: Floats | None = None) ->
     reached = np.ones(len(steps), dtype=bool)
     for stage in range(steps.shape[1] - 1):
         is_there, has_event = steps[:, stage] > 0, steps[:, -1] > 0
-        if min(count[reached & ~is_there].sum(), count[is_there & ~has_event].sum()) >= _FEWEST:
+        if min(count[reached & ~is_there].sum(), count[is_there & ~has_event].sum()) >= FEWEST:
             stages.append(stage)
             reached = is_there
     return stages

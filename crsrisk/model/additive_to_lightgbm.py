@@ -3,8 +3,9 @@ everything.
 
 A column's effect becomes a step function, one for every group (product, platform) where groups
 differ; with a direction, every step function keeps it. What a missing value is expected to be
-becomes a tree of two columns. The counts of training patients in every leaf are real (one where
-there was none), so exact Shapley values have their base.
+becomes a tree of two columns. A step is the mean of ten patients or more. In the tree of a group a
+leaf may stand for fewer of its own, since its value comes of all groups together; its count then
+says ten (one where there was nobody). All others are real, so exact Shapley values have their base.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from sklearn.isotonic import isotonic_regression
 
+from crsrisk.data.disclosure import FEWEST, parting
 from crsrisk.model.additive import Additive, belongs_to, quantile, scaled_of
 from crsrisk.model.booster_text import BINARY, DEFAULT_LEFT, MISSING_NAN
 from crsrisk.model.logistic import combinations
@@ -131,10 +133,7 @@ class _Steps:
             )
         weight = np.ones(values.size) if sample_weight is None else sample_weight
         step = np.searchsorted(bounds, values[known])  # a value on a bound belongs below it
-        count = np.bincount(step, minlength=bounds.size + 1)
-        kept = count[:-1].cumsum() > 0
-        kept &= count[::-1].cumsum()[::-1][1:] > 0
-        bounds = bounds[kept]
+        bounds = bounds[parting(np.bincount(step, minlength=bounds.size + 1).tolist())]
         step = np.searchsorted(bounds, values[known])
         of_known, n_steps = weight[known], bounds.size + 1
         total = np.bincount(step, of_known, minlength=n_steps)
@@ -168,7 +167,7 @@ class _Grower:
     sample_weight: Floats | None
 
     def count(self, rows: Rows) -> int:
-        """Patients of a leaf; at least one, or Shapley values would divide by nothing."""
+        """Patients of a leaf, see :func:`_whole`."""
         return _whole(rows.sum() if self.sample_weight is None else self.sample_weight[rows].sum())
 
     def unless_missing(self, tree: _Node, column: int, *, value: float, is_missing: Rows) -> _Node:
@@ -269,7 +268,10 @@ class _Grower:
 
 
 def _whole(n_patients: float) -> int:
-    return max(1, round(float(n_patients)))
+    """A number that may be told: ten for fewer; one for nobody, or Shapley values would divide by
+    nothing.
+    """
+    return max(FEWEST, round(n_patients)) if n_patients else 1
 
 
 def _worth(tree: _Node) -> Iterator[_Node]:

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincc, log_ndtr, ndtr, ndtri, ndtri_exp
 
 from crsrisk.data.assumptions import Strict
+from crsrisk.data.disclosure import FEWEST as _BEHIND
 from crsrisk.data.risk_model import CANNOT, Column, FeatureContract, Prediction
 from crsrisk.fields import label_of
 from crsrisk.model.features import read_columns
@@ -43,7 +44,6 @@ FALSE_ALARM_RATE = 0.001  # share of patients like those of training who get no 
 FEWEST = 100  # training patients: of fewer no summary is made
 FORMAT = "crsrisk applicability 1"
 
-_BEHIND = 10  # patients behind each figure
 _GROUP = 50  # patients of a group with quantiles of its own
 _LEVELS = (0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.98)
 _FEW_VALUES = 8  # a column of so many different values is judged by rank

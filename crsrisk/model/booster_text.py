@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from crsrisk.errors import InputError
 
 LARGEST_TEXT = 64_000_000  # characters
+# log-odds, or hours: beyond any that can be learnt, and ten thousand trees of it can be added up
+LARGEST_LEAF = 1e6
 BINARY, REGRESSION = "binary sigmoid:1", "regression"  # LightGBM's names of objectives
 CATEGORICAL, DEFAULT_LEFT = 1, 2  # bits of a split's decision type
 MISSING_NONE, MISSING_ZERO, MISSING_NAN = 0, 4, 8  # what a split takes for missing
@@ -276,6 +278,8 @@ def _read_tree(block: str, *, number: int, n_features: int) -> TreeText:
         cat_bounds=bounds,
         cat_words=words,
     )
+    if (largest := float(np.abs(tree.leaf_value).max())) > LARGEST_LEAF:
+        raise _bad(f"{place}, leaf_value", f"{largest:g}", f"-{LARGEST_LEAF:g} to {LARGEST_LEAF:g}")
     if n_nodes:
         _check_splits(tree, place=place, n_features=n_features)
         _check_shape(tree, place=place)

@@ -31,7 +31,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.data.assumptions import Strict
-from crsrisk.data.files import gunzipped, gzipped, write_bytes, write_text
+from crsrisk.data.disclosure import frequent_words, inner_share, is_told, rounded_outwards
+from crsrisk.data.files import gunzipped, gzipped
 from crsrisk.data.json_text import json_tree
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.data.yaml_files import build
@@ -39,18 +40,17 @@ from crsrisk.errors import InputError
 from crsrisk.model.additive import quantile
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.features import ModelConfig, build_features, columns_needed, numbers_of, words_of
-from crsrisk.model.median_patient import FEWEST as FEWEST_OF_MEDIAN
-from crsrisk.model.median_patient import in_few_digits, typical_value
+from crsrisk.model.median_patient import typical_value
 from crsrisk.model.refits import Refit, Refits, drawn_rows, make_refits, read_refits, refits_tree
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import BEDSIDE as BEDSIDE
-from crsrisk.model.store import load_model
+from crsrisk.model.store import REFITS as REFITS
+from crsrisk.model.store import add_files, load_model
 from crsrisk.model.update import Update, outcomes_of, recalibrated
 from crsrisk.model.world_spread import WorldSpread
 
-REFITS = "refits.json.gz"
 FORMAT = "crsrisk bedside 1"
-LOW, HIGH = 0.1, 0.9  # quantiles that stand for a low and a high value
+LOW = 0.1  # share of patients below a low value, and above a high one
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,80}")
 # new patients of a product from which on their medians may stand beside a model: nothing of a
 # single one
@@ -61,8 +61,8 @@ Floats = NDArray[np.float64]
 
 class ReferenceGroup(Strict):
     """Training patients of one product: the typical one (medians, and what most have), low and high
-    values, and which words and flags occurred. ``pooled``: the platform whose patients they are,
-    where the product has too few of its own.
+    values, and which words and flags ten of them had. ``pooled``: in a model of a former version,
+    the platform whose patients they are, where the product had too few of its own.
     """
 
     n_patients: int
@@ -105,23 +105,17 @@ def reference_groups(
     """The reference of every product among the training patients: medians and quantiles, nothing of
     a single patient. ``sample_weight`` (patients,): how many patients each stands for.
 
-    A product of fewer than ten patients has those of its platform, or none where these are fewer.
+    A product of fewer than ten patients has none, and is not named.
     """
     kinds = {column.name: column.kind for column in model.contract.columns}
     names = {name: kinds[name] for name in columns_needed(model.contract.feature_names)}
     ones: Floats = np.ones(len(training))
     weight = pd.Series(ones if sample_weight is None else sample_weight, index=training.index)
     groups = {}
-    for product, rows in training.groupby("product", sort=True):
-        pooled = ""
-        if len(rows) < FEWEST_OF_MEDIAN and "platform" in training.columns:
-            pooled = str(rows["platform"].iloc[0])
-            rows = training[training["platform"] == pooled]
-        if len(rows) >= FEWEST_OF_MEDIAN:
-            group = _group(rows, names, weight=np.asarray(weight.loc[rows.index], np.float64))
-            own = {"product": str(product)} if pooled and "product" in names else {}
-            typical = {**group.typical, **own}
-            groups[str(product)] = group.model_copy(update={"pooled": pooled, "typical": typical})
+    words = words_of(training, column="product")
+    for product in frequent_words(words):
+        rows = training[words == product]
+        groups[product] = _group(rows, names, weight=np.asarray(weight.loc[rows.index], np.float64))
     return groups
 
 
@@ -131,18 +125,16 @@ def _group(rows: pd.DataFrame, kinds: Mapping[str, str], *, weight: Floats) -> R
     seen: dict[str, list[bool | str]] = {}
     for name, kind in kinds.items():
         if kind == "word":
-            seen[name] = list(sorted({str(word) for word in words_of(rows, column=name) if word}))
+            seen[name] = list(frequent_words(words_of(rows, column=name)))
             continue
         values = numbers_of(rows, column=name)
         is_known = ~np.isnan(values)
         values, known_weight = values[is_known], weight[is_known]
         if kind == "flag":
-            seen[name] = [value for value in (False, True) if (values == value).any()]
-        elif len(values):
-            low[name], high[name] = (
-                in_few_digits(float(quantile(values, q, sample_weight=known_weight)))
-                for q in (LOW, HIGH)
-            )
+            seen[name] = [v for v in (False, True) if is_told(int((values == v).sum()))]
+        elif (share := inner_share(LOW, n=len(values))) is not None:
+            ends = quantile(values, np.array([share, 1.0 - share]), sample_weight=known_weight)
+            low[name], high[name] = rounded_outwards(*ends.tolist())
     typical = {
         name: typical_value(rows, name, kind=kind, weight=weight) for name, kind in kinds.items()
     }
@@ -163,11 +155,11 @@ def save_companions(
     ``grade3plus`` is the name of the folder beside it that holds the model for grade 3 or more.
     Call it after :func:`crsrisk.model.store.save_model`, which replaces the whole folder.
     """
-    digest = None
+    digest, contents = None, {}
     if refits is not None:
         text = json.dumps(refits_tree(refits), separators=(",", ":"), allow_nan=False) + "\n"
         packed = gzipped(text)
-        write_bytes(Path(folder) / REFITS, packed)
+        contents[REFITS] = packed
         digest = hashlib.sha256(packed).hexdigest()
     written = _Bedside(
         format=FORMAT,
@@ -177,7 +169,8 @@ def save_companions(
         refits_sha256=digest,
         worlds=worlds,
     )
-    write_text(Path(folder) / BEDSIDE, written.model_dump_json(indent=1) + "\n")
+    contents[BEDSIDE] = f"{written.model_dump_json(indent=1)}\n".encode()
+    add_files(Path(folder), contents)
 
 
 def load_companions(

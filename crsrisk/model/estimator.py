@@ -27,6 +27,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from crsrisk.data.disclosure import FEWEST
 from crsrisk.data.risk_model import Calibrator, LearnerKind, ModelClass
 from crsrisk.model.additive import out_of_order, quantile
 from crsrisk.model.booster import raw_log_odds_of
@@ -133,7 +134,8 @@ class CRSClassifier(ClassifierMixin, BaseEstimator):
         about groups: patients of one group and with one value of a quantity then have one effect of
         it (missing values apart, which are expected from the others).
     learning_rate, num_leaves, min_data_in_leaf, l2, feature_fraction, bagging_fraction
-        As in LightGBM, of these trees, whose thresholds are randomised.
+        As in LightGBM, of these trees, whose thresholds are randomised. A leaf holds ten rows or
+        more, and so does a bin.
     monotonic_cst : sequence of int, or mapping of str to int, optional
         +1 (risk may only rise), -1 (only fall) or 0, as one value a column or, for frames, by name;
         None for no constraint (the name is scikit-learn's).
@@ -290,11 +292,14 @@ boosting_l2
             weight = None if (weight == 1.0).all() else weight  # the same to the last digit
         if self.kind not in STARTS:
             raise ValueError(f"kind is one of {', '.join(STARTS)}, not {self.kind!r}")
+        if min(self.min_data_in_leaf, self.boosting_min_data_in_leaf) < FEWEST:
+            raise ValueError(f"leaves hold at least {FEWEST} patients: nothing is told of fewer")
         self.classes_, codes = np.unique(outcome, return_inverse=True)
         if len(self.classes_) < 2:
             told = f"one class only, {self.classes_[0]!r}" if len(self.classes_) else "no patient"
             raise ValueError(f"y has {told}: a risk needs both classes.")
         labels = codes.astype(np.float64)
+        table = _enough_known(table)
         self.fill_values_ = fill_values(table, weight)
         patients = Patients(_filled(table, self.fill_values_), _steps(stages, labels), weight)
         seed = drawn_seed(self.random_state)
@@ -371,6 +376,7 @@ boosting_l2
             "deterministic": True,
             "force_row_wise": True,
             "feature_pre_filter": False,
+            "min_data_in_bin": FEWEST,
             "verbosity": -1,
         }
 
@@ -484,7 +490,8 @@ def fill_values(table: Floats, weight: Floats | None) -> Floats:
     count = np.ones(len(table)) if weight is None else weight
     n_missing = (is_missing * count[:, None]).sum(axis=0)
     fill = np.full(table.shape[1], np.nan)
-    for column in np.flatnonzero((n_missing < _FEW_MISSING) & ~is_missing.all(axis=0)):
+    is_rare = (n_missing < _FEW_MISSING) | (is_missing.sum(axis=0) < FEWEST)
+    for column in np.flatnonzero(is_rare & ~is_missing.all(axis=0)):
         known = ~is_missing[:, column]
         middle = (
             np.median(table[known, column])
@@ -493,6 +500,12 @@ def fill_values(table: Floats, weight: Floats | None) -> Floats:
         )
         fill[column] = float(f"{middle:.4g}")
     return fill
+
+
+def _enough_known(table: Floats) -> Floats:
+    """The table without the columns that are known of so few patients that they would be told."""
+    is_known = ~np.isnan(table)
+    return np.where(is_known.sum(axis=0) < FEWEST, np.nan, table)
 
 
 def _filled(table: Floats, values: Floats) -> Floats:

@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import OutcomeName
+from crsrisk.data.disclosure import FEWEST
 from crsrisk.data.risk_model import (
     KIND_OF,
     Bound,
@@ -97,14 +98,14 @@ class Learner(Strict):
     has_interactions: bool
     learning_rate: float
     num_leaves: int
-    min_data_in_leaf: int
+    min_data_in_leaf: int = Field(ge=FEWEST)
     l2: float
     feature_fraction: float
     bagging_fraction: float
     boosting_max_trees: int = 400
     boosting_learning_rate: float = 0.05
     boosting_num_leaves: int = 8
-    boosting_min_data_in_leaf: int = 20
+    boosting_min_data_in_leaf: int = Field(default=20, ge=FEWEST)
     boosting_l2: float = 10.0
     n_folds: int
 
@@ -148,6 +149,9 @@ class Tuning(Strict):
     def _settings_are_known(cls, search: dict[str, Range]) -> dict[str, Range]:
         if unknown := sorted(set(search) - (set(Learner.model_fields) - {"kind"})):
             raise ValueError(f"settings of the learner, not {', '.join(unknown)}")
+        for name in {"min_data_in_leaf", "boosting_min_data_in_leaf"} & set(search):
+            if search[name].low < FEWEST:
+                raise ValueError(f"{name} from {FEWEST} on: nothing is told of fewer patients")
         return search
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from crsrisk.data.disclosure import frequent_words, is_told, usual_range
 from crsrisk.data.files import frame_digest
 from crsrisk.data.provenance import KEY, Origin, Patients, rows_digest
 from crsrisk.data.risk_model import (
@@ -46,9 +47,7 @@ from crsrisk.model.predict import raw_log_odds
 from crsrisk.model.risk_model import RiskModel
 
 SIGNS: Mapping[Direction, int] = {"up": 1, "down": -1, "none": 0}
-# quantiles that bound what was seen: not the extremes, which are single patients
-_RARE = (0.001, 0.999)
-_DIGITS = 4  # significant digits of these bounds
+_RARE = 0.001  # share of patients beyond either end of what was seen
 _NO_PRODUCT = ""
 _FEWEST_OF_PRODUCT = 20  # patients whose event rate tells how far a product lies
 _WHOLE_WINDOW = ("crs_any", "crs_grade2plus", "crs_grade3plus")
@@ -240,10 +239,7 @@ def names_of(observed: pd.DataFrame, *, config: ModelConfig) -> tuple[str, ...]:
 
 def _levels(observed: pd.DataFrame, *, config: ModelConfig) -> dict[str, tuple[str, ...]]:
     require_columns(observed, config.one_hot)
-    return {
-        name: tuple(sorted({word for word in words_of(observed, column=name) if word}))
-        for name in config.one_hot
-    }
+    return {name: frequent_words(words_of(observed, column=name)) for name in config.one_hot}
 
 
 def make_learner(names: tuple[str, ...], *, config: ModelConfig, seed: int) -> CRSClassifier:
@@ -400,7 +396,7 @@ def _column(observed: pd.DataFrame, name: str, *, levels: tuple[str, ...]) -> Co
     if field is None:  # the configuration knows its features, and a word its column
         raise KeyError(name)
     if name in WORDS:
-        was_missing = bool(observed[name].isna().any())
+        was_missing = is_told(int(observed[name].isna().sum()))
         return Column(
             name=name,
             kind="word",
@@ -416,17 +412,9 @@ def _column(observed: pd.DataFrame, name: str, *, levels: tuple[str, ...]) -> Co
         kind=kind,
         unit=field.unit,
         may_be_missing=field.may_be_missing,
-        was_missing_in_training=bool(np.isnan(values).any()),
+        was_missing_in_training=is_told(int(np.isnan(values).sum())),
         possible=(0.0, 1.0) if kind == "flag" else field.possible,
-        trained=None if kind == "flag" else _seen(values),
+        trained=(
+            None if kind == "flag" else usual_range(values, share=_RARE, possible=field.possible)
+        ),
     )
-
-
-def _seen(values: NDArray[np.float64]) -> tuple[float, float] | None:
-    """The range that all but a few training patients lie in, in a few digits; None without any
-    value.
-    """
-    if np.isnan(values).all():
-        return None
-    low, high = (float(f"{bound:.{_DIGITS}g}") for bound in np.nanquantile(values, _RARE))
-    return low, high

@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crsrisk.data.disclosure import frequent_words, is_told
 from crsrisk.data.risk_model import Column, MedianPatient
 from crsrisk.errors import InputError
 from crsrisk.model.additive import quantile
 from crsrisk.model.features import numbers_of, read_columns, words_of
 
-FEWEST = 10  # training patients that a middle value may speak of: nothing of a single one
 _DIGITS = 3
 # what a reason never compares across: the reference patient gets what the patient gets
 _THERAPY = ("product", "platform")
@@ -48,10 +48,9 @@ def median_patients(
                     name=str(word),
                     weight=weight[words == word],
                 )
-                for word in sorted({str(word) for word in words if word})
-                if (words == word).sum() >= FEWEST
+                for word in frequent_words(words)
             ]
-    if len(observed) >= FEWEST:
+    if is_told(len(observed)):
         made.append(_median(observed, columns, group="all", name="", weight=weight))
     return tuple(made)
 
@@ -70,16 +69,16 @@ def typical_value(
     rows: pd.DataFrame, column: str, *, kind: str, weight: Floats
 ) -> bool | float | str | None:
     """The middle value of a column in three digits, the most frequent word (the first by name among
-    equals), or what most have; None where nobody has a value.
+    equals), or what most have; None where fewer than ten have a value, or the same word.
     """
     if kind == "word":
         words = words_of(rows, column=column)
-        size = {str(word): weight[words == word].sum() for word in set(words.tolist()) if word}
-        return max(sorted(size), key=lambda word: size[word]) if size else None
+        size = {word: weight[words == word].sum() for word in frequent_words(words)}
+        return max(size, key=lambda word: size[word]) if size else None
     values = numbers_of(rows, column=column)
     is_known = ~np.isnan(values)
     values, weight = values[is_known], weight[is_known]
-    if not len(values):
+    if not is_told(len(values)):
         return None
     if kind == "flag":
         return bool(np.average(values, weights=weight) >= 0.5)

@@ -25,6 +25,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from crsrisk import streams
+from crsrisk.data.disclosure import FEWEST
 from crsrisk.data.onset import DoseSchedule, OnsetIntervals
 from crsrisk.model.booster import bare_text, raw_log_odds_of
 from crsrisk.model.estimator import fill_values
@@ -294,6 +295,7 @@ class OnsetHazard(BaseEstimator):
             "deterministic": True,
             "force_row_wise": True,
             "feature_pre_filter": False,
+            "min_data_in_bin": FEWEST,
             "verbosity": -1,
         }
 

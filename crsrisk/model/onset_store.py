@@ -2,7 +2,7 @@
 
 ``onset.txt.gz`` (trees as LightGBM text) and ``onset.json`` (features, doses, how it was made, the
 hash of the trees, and that of the risk model they stand on). Beside another risk model, or changed,
-they are refused. In a release the manifest names both.
+they are refused. The manifest names both.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from crsrisk.data.assumptions import Strict
-from crsrisk.data.files import gunzipped, gzipped, write_bytes, write_text
+from crsrisk.data.files import gunzipped, gzipped
 from crsrisk.errors import InputError
 from crsrisk.folders import find
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.forest import forest_of
 from crsrisk.model.onset import OnsetContract, OnsetModel, onset_features
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.model.store import load_model
+from crsrisk.model.store import ONSET as ONSET
+from crsrisk.model.store import ONSET_TREES as ONSET_TREES
+from crsrisk.model.store import add_files, load_model
 
-ONSET, ONSET_TREES = "onset.json", "onset.txt.gz"
 FORMAT = "crsrisk onset 1"
 
 
@@ -52,8 +53,8 @@ def save_onset(folder: str | Path, onset: OnsetModel) -> None:
         trees_sha256=hashlib.sha256(packed).hexdigest(),
         contract=onset.contract,
     )
-    write_bytes(place / ONSET_TREES, packed)
-    write_text(place / ONSET, written.model_dump_json(indent=1) + "\n")
+    content = f"{written.model_dump_json(indent=1)}\n".encode()
+    add_files(place, {ONSET_TREES: packed, ONSET: content})
 
 
 def has_onset(folder: str | Path) -> bool:

@@ -27,7 +27,13 @@ from scipy.special import expit, stdtrit
 
 from crsrisk import streams
 from crsrisk.errors import InputError
-from crsrisk.model.booster_text import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, read_text
+from crsrisk.model.booster_text import (
+    CATEGORICAL,
+    DEFAULT_LEFT,
+    LARGEST_LEAF,
+    MISSING_NAN,
+    read_text,
+)
 from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.fit import fit
 from crsrisk.model.forest import NODE, Forest, raw_log_odds_by
@@ -411,10 +417,10 @@ def _read_refit(tree: Mapping[str, Any], splits: _Splits, n_features: int) -> Re
     is_sound = (
         len(refit.leaf) == np.count_nonzero(nodes == _LEAF)
         and len(refit.fill) == n_features
-        and bool(np.isfinite([refit.intercept, refit.slope, *refit.leaf]).all())
+        and bool((np.abs([refit.intercept, refit.slope, *refit.leaf]) <= LARGEST_LEAF).all())
     )
     if not is_sound:
-        raise ValueError("other leaves or stand-ins than needed, or numbers that are not finite")
+        raise ValueError("other leaves or stand-ins than needed, or numbers beyond all bounds")
     return refit
 
 

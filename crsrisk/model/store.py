@@ -2,29 +2,36 @@
 
 ``booster.txt.gz`` (LightGBM's text, which ``gzip -dc`` shows), ``contract.json``,
 ``calibrator.json`` and ``manifest.json`` (SHA-256 of the others as they lie there, version, how it
-was made); and ``applicability.json.gz``, by which a row too far from the training patients is known
-(:mod:`crsrisk.model.applicability`), where the model has it. Loading checks every hash and the
-structure of every tree: the hashes find accidents, the structure check also stops a file that was
-changed together with its hash. A *released* model (:mod:`crsrisk.model.release`) is such a folder
-whose manifest names every file in it; nothing is written over it.
+was made); ``applicability.json.gz``, by which a row too far from the training patients is known
+(:mod:`crsrisk.model.applicability`), and what else stands beside a model
+(:mod:`crsrisk.model.companions`, :mod:`crsrisk.model.onset_store`), where it has them. Loading
+checks the manifest, every hash and the structure of every tree: the hashes find accidents, the
+structure check also stops a file that was changed together with its hash. Files of somebody else
+may lie in the folder; none is read. A *released* model (:mod:`crsrisk.model.release`) is such a
+folder whose manifest names every file in it; nothing is written over it.
 """
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from crsrisk.data.assumptions import Strict
+from crsrisk.data.file_locks import sole_writer
 from crsrisk.data.files import gunzipped, gzipped, write_bytes, write_json
 from crsrisk.data.json_text import json_tree
+from crsrisk.data.provenance import Patients
 from crsrisk.data.risk_model import Calibrator, FeatureContract, MedianPatient, ModelClass
 from crsrisk.errors import InputError, OutputError
 from crsrisk.folders import find
@@ -40,14 +47,50 @@ BOOSTER, CONTRACT, CALIBRATOR, MANIFEST = (
     "calibrator.json",
     "manifest.json",
 )
-BEDSIDE = "bedside.json"  # beside a model: :mod:`crsrisk.model.companions`
 APPLICABILITY = "applicability.json.gz"
+# beside a model: :mod:`crsrisk.model.companions` and :mod:`crsrisk.model.onset_store`
+BEDSIDE, REFITS = "bedside.json", "refits.json.gz"
+ONSET, ONSET_TREES = "onset.json", "onset.txt.gz"
 _RELEASE = "crsrisk release "  # and the number of the layout
-MODEL_FORMAT, RELEASE_FORMAT = "crsrisk model 2", f"{_RELEASE}2"
+MODEL_FORMAT, RELEASE_FORMAT = "crsrisk model 3", f"{_RELEASE}2"
 _NEEDED = (BOOSTER, CONTRACT, CALIBRATOR)
+_READ = (*_NEEDED, APPLICABILITY, BEDSIDE, REFITS, ONSET, ONSET_TREES)
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,80}")
 
 Noun = TypeVar("Noun", bound=BaseModel)
+
+
+class _Made(Strict):
+    """How a model was made, as far as it is known; what else a maker wrote is not read."""
+
+    model_config = ConfigDict(extra="allow")
+
+    patients: tuple[Patients, ...] = ()
+    seed: int | None = None
+    n_patients: int = Field(default=0, ge=0)
+    n_events: int = Field(default=0, ge=0)
+    observed_sha256: str = ""
+    outcome_sha256: str = ""
+    stages: tuple[str, ...] = ()
+    model_class: ModelClass | None = None
+    n_trees: int = Field(default=0, ge=0)
+    n_trees_in_all: int = Field(default=0, ge=0)
+    cv_log_loss: float | None = None
+    learner: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    made_with: dict[str, str] = Field(default_factory=dict)
+    training: str = ""
+    tuning: dict[str, Any] | None = None
+    update: dict[str, Any] = Field(default_factory=dict)
+
+
+class _Manifest(Strict):
+    """What ``manifest.json`` holds."""
+
+    format: Literal["crsrisk model 3", "crsrisk release 2"]
+    model: str
+    version: str
+    made: _Made
+    files: dict[str, str]
 
 
 def save_model(model: RiskModel, folder: str | Path) -> Path:
@@ -55,22 +98,46 @@ def save_model(model: RiskModel, folder: str | Path) -> Path:
 
     Raises :class:`OutputError` when the folder holds anything but a model, or cannot be written.
     """
+    with model_folder(folder) as beside:
+        write_model(model, beside)
+    return Path(folder)
+
+
+@contextmanager
+def model_folder(folder: str | Path) -> Iterator[Path]:
+    """Make a model's folder wholly or not at all: yields a folder beside it, which takes its place
+    at the end. Whatever fails in between, and a process that is killed, leave what stood there; the
+    next writer clears up.
+
+    Raises
+    ------
+    OutputError
+        When the folder holds anything but a model, cannot be written, or another process writes it.
+    """
     folder = Path(folder)
     check_model_folder(folder)
-    beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
-    try:
-        _write_files(model, beside)
-        replace_folder(beside, folder)
-    except OSError as problem:
-        raise OutputError(
-            where=str(folder),
-            found=problem.strerror or str(problem),
-            expected="a folder that can be written",
-            cure="choose another folder",
-        ) from problem
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return folder
+    with sole_writer(folder):
+        _clear_parts(folder)
+        beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+        try:
+            beside.mkdir(parents=True)
+            yield beside
+            replace_folder(beside, folder)
+        except OSError as problem:
+            raise OutputError(
+                where=str(folder),
+                found=problem.strerror or str(problem),
+                expected="a folder that can be written",
+                cure="choose another folder",
+            ) from problem
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _clear_parts(folder: Path) -> None:
+    """Remove what killed writers of the folder left; call it as the only writer."""
+    for part in folder.parent.glob(f".{glob.escape(folder.name)}.{'?' * 8}.part"):
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def check_model_folder(folder: Path) -> None:
@@ -112,11 +179,12 @@ def load_model(name_or_folder: str | Path) -> RiskModel:
     """
     folder = find("released", name_or_folder)
     manifest = _manifest(folder)
-    names = [*_NEEDED, *({APPLICABILITY} & set(manifest["files"]))]
-    contents = {name: _checked(folder, name, expected=manifest["files"][name]) for name in names}
-    texts = {name: _text(name, content) for name, content in contents.items()}
-    if manifest["format"] == RELEASE_FORMAT:
-        _check_released(folder, manifest["files"])
+    files = manifest["files"]
+    contents = {name: _checked(folder, name, expected=files[name]) for name in sorted(files)}
+    texts = {
+        name: _text(name, contents[name]) for name in (*_NEEDED, APPLICABILITY) if name in contents
+    }
+    _check_unknown(folder, files, is_release=manifest["format"] == RELEASE_FORMAT)
     contract = _with_median_patients(
         _noun(FeatureContract, texts[CONTRACT], where=CONTRACT), folder
     )
@@ -127,8 +195,6 @@ def load_model(name_or_folder: str | Path) -> RiskModel:
             CONTRACT, ", ".join(sorted(missing)), "every column that the features are made of"
         )
     forest_of(texts[BOOSTER], feature_names=contract.feature_names)
-    if "model_class" in manifest["made"]:
-        _noun(ModelClass, json.dumps(manifest["made"]["model_class"]), where=MANIFEST)
     summary = None
     if APPLICABILITY in texts:
         summary = _noun(Applicability, texts[APPLICABILITY], where=APPLICABILITY)
@@ -199,20 +265,19 @@ def _listing(folder: Path) -> list[str]:
     return names
 
 
-def _check_released(folder: Path, files: Mapping[str, str]) -> None:
-    """Every file of a released folder is in its manifest, with its hash."""
-    there = _listing(folder)
-    for name in sorted({*there, *files}):
-        if name not in files:
-            raise _bad(
-                name,
-                "a file that the manifest does not know",
-                "the files that were released, nothing else",
-            )
-        _checked(folder, name, expected=files[name])
+def _check_unknown(folder: Path, files: Mapping[str, str], *, is_release: bool) -> None:
+    """No file that would be read, and in a release no file at all, is unknown to the manifest."""
+    there = _listing(folder) if is_release else [name for name in _READ if (folder / name).exists()]
+    if unknown := sorted(set(there) - set(files)):
+        raise _bad(
+            ", ".join(unknown),
+            "a file that the manifest does not know",
+            "the files that were saved",
+        )
 
 
-def _write_files(model: RiskModel, folder: Path) -> None:
+def write_model(model: RiskModel, folder: Path) -> None:
+    """Write the files of a model and their manifest into a new folder."""
     contents = {
         BOOSTER: gzipped(model.booster_text),
         CONTRACT: _json(model.contract),
@@ -232,6 +297,15 @@ def _write_files(model: RiskModel, folder: Path) -> None:
             "files": {name: _digest(content) for name, content in contents.items()},
         },
     )
+
+
+def add_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files beside a model that was written, and put them into its manifest."""
+    manifest = _manifest(folder)
+    for name, content in contents.items():
+        write_bytes(folder / name, content)
+    digests = {name: _digest(content) for name, content in contents.items()}
+    write_json(folder / MANIFEST, {**manifest, "files": {**manifest["files"], **digests}})
 
 
 def replace_folder(beside: Path, folder: Path) -> None:
@@ -328,10 +402,10 @@ def _manifest(folder: Path) -> Mapping[str, Any]:
         )
     if wrong := [key for key, kind in kinds.items() if not isinstance(tree[key], kind)]:
         raise _bad(MANIFEST, "values of another type", "text and mappings", key=", ".join(wrong))
+    _noun(_Manifest, json.dumps(tree), where=MANIFEST)
     files, is_release = tree["files"], tree["format"] == RELEASE_FORMAT
-    others = set(files) - {*_NEEDED, APPLICABILITY}
-    if not set(files) >= set(_NEEDED) or (others and not is_release):
-        raise _bad(MANIFEST, "other files", ", ".join(_NEEDED), key="files")
+    if not set(files) >= set(_NEEDED) or not (is_release or set(files) <= set(_READ)):
+        raise _bad(MANIFEST, "other files", ", ".join(_READ), key="files")
     if MANIFEST in files or not all(
         _FILE_NAME.fullmatch(name) and isinstance(files[name], str) for name in files
     ):

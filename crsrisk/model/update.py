@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 from sklearn.model_selection import StratifiedKFold
 
+from crsrisk.data.disclosure import FEWEST
 from crsrisk.data.files import frame_digest
 from crsrisk.data.provenance import KEY, Origin, Patients, rows_digest
 from crsrisk.data.risk_model import Calibrator
@@ -59,13 +60,10 @@ METHODS: tuple[Method, ...] = (
 )
 Verdict = Literal["none", "intercept", "intercept and slope", "revision"]
 ALPHA = 0.05
-# and as many patients without: below, not even an intercept is worth its interval
-FEWEST_EVENTS = 5
 _FOLDS = 5
 _SAME = 1e-9  # log-odds: themes that differ by less between these patients say nothing
 
 MOST_TREES = 60
-_SMALLEST_LEAF = 10
 _BOOSTING: dict[str, Any] = {  # LightGBM's own parameters
     "objective": "binary",
     "boost_from_average": False,
@@ -458,7 +456,8 @@ def boosted_on(
         **_BOOSTING,
         "monotone_constraints": directions,
         "seed": seed,
-        "min_data_in_leaf": max(_SMALLEST_LEAF, len(y) // 10),
+        "min_data_in_leaf": max(FEWEST, len(y) // 10),
+        "min_data_in_bin": FEWEST,
     }
     n_trees = _best_number(matrix, y, log_odds, settings=settings, seed=seed)
     shift = intercept_of(log_odds, y)
@@ -517,12 +516,12 @@ def _check(observed: pd.DataFrame, y: Floats) -> None:
             cure="leave out patients without an outcome",
         )
     events, others = int(y.sum()), int((1 - y).sum())
-    if min(events, others) < FEWEST_EVENTS:
+    if min(events, others) < FEWEST:
         raise InputError(
             where="update",
             key="outcome",
             found=f"{events} patients with and {others} without the event",
-            expected=f"at least {FEWEST_EVENTS} of each",
+            expected=f"at least {FEWEST} of each",
             cure="collect more patients before updating",
         )
 

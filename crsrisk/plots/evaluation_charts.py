@@ -121,15 +121,25 @@ def _refusal(ax: Axes, reason: str, *, title: str, size: Size) -> Axes:
 
 
 def _histograms(ax: Axes, risks: SpreadByOutcome, *, end: float, with_words: bool) -> None:
-    """Shares of both outcome classes in bins of predicted risk, with the event up, without down."""
+    """How dense both outcome classes lie in bins of predicted risk, with the event up, without
+    down.
+    """
     classes = ((risks.event, 1.0, RED), (risks.no_event, -1.0, SLATE))
-    shares = [[count / part.n for count in part.counts] for part, _, _ in classes]
+    shares = [
+        [
+            count / part.n / (stop - start)
+            for count, start, stop in zip(
+                part.counts, part.bin_edges[:-1], part.bin_edges[1:], strict=True
+            )
+        ]
+        for part, _, _ in classes
+    ]
     highest = max(max(values) for values in shares)
     half, middle = HISTOGRAM * end / 2, -(HISTOGRAM / 2 + 0.025) * end
     for (part, sign, colour), values in zip(classes, shares, strict=True):
-        inside = [at for at, stop in enumerate(part.bin_edges[1:]) if stop <= end + 1e-9]
+        inside = [at for at, start in enumerate(part.bin_edges[:-1]) if start < end - 1e-9]
         edges = [part.bin_edges[at] for at in inside]
-        widths = [part.bin_edges[at + 1] - part.bin_edges[at] for at in inside]
+        widths = [min(part.bin_edges[at + 1], end) - part.bin_edges[at] for at in inside]
         tall = [sign * values[at] / highest * half for at in inside]
         ax.bar(
             edges, tall, width=[0.92 * w for w in widths], bottom=middle, align="edge", color=colour

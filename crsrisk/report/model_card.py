@@ -17,7 +17,7 @@ from crsrisk.model.companions import Companions
 from crsrisk.model.risk_model import RiskModel, class_in_words, distance_in_words
 from crsrisk.report.evaluation_facts import Findings
 from crsrisk.results import Result
-from crsrisk.wording import estimate_in_words, number, of_100, plain_name
+from crsrisk.wording import estimate_in_words, in_markdown, number, of_100, plain_name
 
 _USE = (
     "Research into cytokine release syndrome after T-cell engaging therapy of solid tumours, on"
@@ -256,29 +256,33 @@ def _intervals(beside: Companions) -> str:
 def as_markdown(facts: ModelFacts) -> str:
     """The facts as a page of Markdown."""
     windows = ", ".join(
-        f"{days:g} days" if name == "default" else f"{name} {days:g} days"
+        f"{days:g} days" if name == "default" else f"{in_markdown(name)} {days:g} days"
         for name, days in facts.window_d.items()
     )
     rows = [
-        f"| {variable.label} | {'' if variable.unit == '1' else variable.unit} |"
-        f" {variable.kind}, {variable.role} | {variable.why} |"
+        f"| {in_markdown(variable.label)} |"
+        f" {'' if variable.unit == '1' else in_markdown(variable.unit)} |"
+        f" {variable.kind}, {variable.role} | {in_markdown(variable.why)} |"
         for variable in facts.variables
     ]
     return "\n".join(
         [
-            f"# {facts.model}",
+            f"# {in_markdown(facts.model)}",
             "",
             f"**{facts.notice}**",
             "",
             (
-                f"- Predicts: {facts.predicts}, within {windows} of the first dose; predicted"
-                f" {facts.predicted}."
+                f"- Predicts: {in_markdown(facts.predicts)}, within {windows} of the first dose;"
+                f" predicted {facts.predicted}."
             ),
-            f"- Is: {facts.model_class}",
+            f"- Is: {in_markdown(facts.model_class)}",
             f"- For: {facts.use}",
             f"- Not for: {facts.not_for}",
-            (f"- Fitted to {facts.made_from}; calibration: {facts.calibration.method}."),
-            f"- Products: {', '.join(facts.products) or 'none named'}.",
+            (
+                f"- Fitted to {facts.made_from}; calibration:"
+                f" {in_markdown(facts.calibration.method)}."
+            ),
+            f"- Products: {', '.join(map(in_markdown, facts.products)) or 'none named'}.",
             f"- Intervals: {facts.intervals}.",
             f"- Reasons: {facts.reasons}.",
             "",

@@ -39,7 +39,7 @@ from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.refits import Refits
 from crsrisk.model.risk_model import RiskModel, class_params
-from crsrisk.model.store import save_model
+from crsrisk.model.store import model_folder, write_model
 from crsrisk.model.tracking import ENVIRONMENT, Tracker, check_server, tracking
 from crsrisk.model.world_spread import WorldSpread
 from crsrisk.report.content import ReportContent, build_content
@@ -456,15 +456,16 @@ def _write(run: _Run, content: ReportContent) -> Results:
     )
     write_manifest(cohort_file, columns=table.columns, n_rows=n_rows)
     for name, fitted in run.fitted.items():
-        save_model(fitted.model, folder / "models" / name)
-        save_companions(
-            folder / "models" / name,
-            model=fitted.model,
-            refits=fitted.refits,
-            reference=reference_groups(fitted.model, fitted.table),
-            grade3plus="grade3plus" if name == "baseline" else None,
-            worlds=run.worlds.get(name),
-        )
+        with model_folder(folder / "models" / name) as beside:
+            write_model(fitted.model, beside)
+            save_companions(
+                beside,
+                model=fitted.model,
+                refits=fitted.refits,
+                reference=reference_groups(fitted.model, fitted.table),
+                grade3plus="grade3plus" if name == "baseline" else None,
+                worlds=run.worlds.get(name),
+            )
     write_text(folder / "evidence.json", to_json(run.comparisons))
     write_json(folder / "content.json", content)
     charts = report_figures(content)

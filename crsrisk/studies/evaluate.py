@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk import __version__
 from crsrisk.data.cross_validation import load_cross_validation
+from crsrisk.data.disclosure import pooled_words
 from crsrisk.data.files import frame_digest, write_json, write_text
 from crsrisk.data.outcomes import read_outcome
 from crsrisk.data.provenance import Origin, Patients, origin_of
@@ -437,7 +438,7 @@ def evaluate_table(
         data=data,
         missing=missing_shares(observed, contract=contract),
         threshold=threshold,
-        labels=labels_of(sorted(set(products)), {}),
+        labels=labels_of(sorted(evaluation.by_group), {}),
         probe=probe(model, observed),
         why_not=NO_DEVELOPMENT,
         manifest={
@@ -473,7 +474,8 @@ def evaluate_table(
 
 def _data_of(table: EvaluatedTable, contract: FeatureContract) -> EvaluationData:
     n = len(table.observed)
-    unknown = sorted(set(table.observed["product"].dropna().astype(str)) - set(contract.products))
+    told = set(pooled_words(table.observed["product"].dropna()).tolist())
+    unknown = sorted(told - set(contract.products))
     gone = ", ".join(f"{count} {why}" for why, count in table.left_out.items() if count)
     return EvaluationData(
         who=f"the {n} patients of {table.name}",

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -37,7 +36,7 @@ from crsrisk.studies.predict import (
     tell_account,
     told_by_row,
 )
-from crsrisk.terminal import steps
+from crsrisk.terminal import Console, steps
 from crsrisk.wording import hours_in_words, of_100
 
 AT_MOST = 40  # rows printed

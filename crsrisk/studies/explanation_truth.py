@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pandas as pd
-from rich.console import Console
 
 from crsrisk.data.files import write_json, write_text
 from crsrisk.data.yaml_files import build, read_yaml
@@ -46,7 +45,7 @@ from crsrisk.studies.explanation_games import (
     surrogate_quality,
     surrogates_of,
 )
-from crsrisk.terminal import TextTable, console_of, text_table
+from crsrisk.terminal import Console, TextTable, console_of, text_table
 from crsrisk.threads import side_by_side
 
 Begin: TypeAlias = Callable[[str, int], Callable[[int], None]]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
-
 from crsrisk.data.product import PLATFORMS
 from crsrisk.data.published_figures import METRIC_MEANINGS
 from crsrisk.studies.forecast import ASKED, Forecast, ProductForecast, told_figure
 from crsrisk.studies.forecast_evidence import Neighbour, PublishedBeside
-from crsrisk.terminal import TextTable, console_of, text_table
+from crsrisk.terminal import Console, TextTable, console_of, text_table
 from crsrisk.wording import MISSING, number, plain_name, typeset
 
 RECALLED = "†"

@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from scipy.special import ndtri
 
 from crsrisk.data.baseline_checks import BaselineFinding, load_baseline_checks
@@ -54,7 +53,7 @@ from crsrisk.report.generator_facts import ConstantEvidence, EnsembleEvidence
 from crsrisk.results import Result
 from crsrisk.simulation.evidence import BaselineQuartiles, baseline_table, check_baseline
 from crsrisk.studies.evidence import USES as FIGURE_USES
-from crsrisk.terminal import console_of, text_table
+from crsrisk.terminal import Console, console_of, text_table
 from crsrisk.uncertainty.constants import (
     Constant,
     priors_digest,

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -35,6 +34,7 @@ from crsrisk.data.world_files import load_assumptions
 from crsrisk.errors import InputError, OutputError
 from crsrisk.results import Estimate, Result, to_plain
 from crsrisk.studies.refused_rows import RefusedRows, refused_path
+from crsrisk.terminal import Console
 
 LABELS: Mapping[GradingSystem, str] = {
     GradingSystem.ASTCT: "ASTCT 2019",

@@ -11,12 +11,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from crsrisk.data.cohort import Arm, Cohort
-from crsrisk.data.files import prepare_output, write_json, write_table_stream, write_text
+from crsrisk.data.files import (
+    prepare_output,
+    without_formulas,
+    write_json,
+    write_table_stream,
+    write_text,
+)
 from crsrisk.data.onset import schedules_of
 from crsrisk.data.onset_prediction import HOURS, OnsetPrediction, hour_name
 from crsrisk.data.table_reading import AS_NAMED, TableReading
@@ -28,11 +33,12 @@ from crsrisk.model.known_products import with_trained_names
 from crsrisk.model.onset import CRSOnsetEstimator, OnsetModel
 from crsrisk.model.onset_store import load_onset, save_onset
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.model.store import check_model_folder, load_model, save_model
+from crsrisk.model.store import check_model_folder, load_model, model_folder, write_model
 from crsrisk.results import Result, to_plain
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.simulation.true_onset import true_onset
 from crsrisk.studies.predict import of_known_products, read_known
+from crsrisk.terminal import Console
 
 Begin = Callable[[str, int], Callable[[int], None]]
 CALIBRATION_FILES = ("onset_calibration.json", "onset_by_hour.csv", "onset_after_doses.csv")
@@ -132,9 +138,12 @@ def train_onset(
     onset: OnsetModel = fitted.onset_model_
     made = {**onset.contract.made, "training": who}
     onset = replace(onset, contract=onset.contract.model_copy(update={"made": made}))
-    save_model(risk_model, out)
-    save_companions(out, model=risk_model, reference=companions.reference, refits=companions.refits)
-    save_onset(out, onset)
+    with model_folder(out) as beside:
+        write_model(risk_model, beside)
+        save_companions(
+            beside, model=risk_model, reference=companions.reference, refits=companions.refits
+        )
+        save_onset(beside, onset)
     return OnsetTrained(onset, out, who)
 
 
@@ -345,8 +354,8 @@ def write_calibration(found: OnsetCalibration, *, out: Path) -> list[Path]:
 
     places = [out / name for name in CALIBRATION_FILES]
     write_json(places[0], found.to_dict())
-    write_text(places[1], found.to_frame().to_csv(index=False))
-    write_text(places[2], found.doses_frame().to_csv(index=False))
+    write_text(places[1], without_formulas(found.to_frame()).to_csv(index=False))
+    write_text(places[2], without_formulas(found.doses_frame()).to_csv(index=False))
     chart = out / "onset_calibration.svg"
     svg = to_svg(found.plot, key="onset", title="Calibration of onset", description=found.summary())
     write_text(chart, stand_alone(svg, note=found.summary()))

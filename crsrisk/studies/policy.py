@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 from pydantic import Field
-from rich.console import Console
 from rich.table import Table
 
 from crsrisk import __version__
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.ensemble import load_ensemble
-from crsrisk.data.files import write_json, write_text
+from crsrisk.data.files import without_formulas, write_json, write_text
 from crsrisk.data.potential_outcomes import RESPONSE_WORLDS, ResponseWorld, Strategy, parse_strategy
 from crsrisk.data.product import Product
 from crsrisk.data.world import World, load_world
@@ -70,6 +69,7 @@ from crsrisk.results import Estimate, NotEstimable, Result, to_plain
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.potential_outcomes import strategy_arm
 from crsrisk.studies.experiment import experiment_file
+from crsrisk.terminal import Console
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -583,7 +583,9 @@ def write_policies(result: PolicyPageResult, *, html: Path | None, out: Path | N
             written.append(out / "trial.yaml")
     for table in page.tables:
         place = out / "tables" / f"{table.key.removeprefix('table-')}.csv"
-        write_text(place, _table_frame(table).to_csv(index=False, lineterminator="\n"))
+        write_text(
+            place, without_formulas(_table_frame(table)).to_csv(index=False, lineterminator="\n")
+        )
         written.append(place)
     for name, svg in policy_files(page).items():
         write_text(out / "figures" / name, svg)

@@ -16,7 +16,6 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -43,6 +42,7 @@ from crsrisk.model.risk_model import RiskModel, distance_in_words
 from crsrisk.model.store import load_model
 from crsrisk.results import Result
 from crsrisk.studies.refused_rows import RefusedRows, refused_path
+from crsrisk.terminal import Console
 from crsrisk.wording import hours_in_words
 
 Tell: TypeAlias = Callable[[tuple[Note, ...]], None]  # hears the account of a reading
@@ -536,7 +536,8 @@ def print_account(
     notes = tuple(account)
     kinds = [kind for kind in KINDS if kind not in ("missing", "not used")]
     for trouble in grouped(notes, kinds=kinds):
-        console.print(f"  {trouble.kind}: {trouble.sentence()}", soft_wrap=True)
+        sentence = trouble.sentence(has_cell=console.is_terminal)
+        console.print(f"  {trouble.kind}: {sentence}", soft_wrap=True)
     read = set(columns_read)
     unused = [note.column for note in notes if note.kind == "not used" and note.column not in read]
     if unused:

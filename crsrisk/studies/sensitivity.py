@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
-from rich.console import Console
 
 from crsrisk import __version__
 from crsrisk.data.assumptions import Strict
@@ -33,7 +32,7 @@ from crsrisk.errors import InputError
 from crsrisk.report.generator_facts import NOT_RESOLVED, RULE, is_resolved
 from crsrisk.results import Estimate, Result, to_plain
 from crsrisk.studies.experiment import experiment_file
-from crsrisk.terminal import TextTable, console_of, text_table
+from crsrisk.terminal import Console, TextTable, console_of, text_table
 from crsrisk.uncertainty.constants import (
     CHANCE,
     Constant,

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -31,6 +30,7 @@ from crsrisk.fields import Field
 from crsrisk.folders import find
 from crsrisk.model.store import load_model
 from crsrisk.results import Result
+from crsrisk.terminal import Console
 
 Kind = Literal["patients", "ward"]
 UNKNOWN = "?"  # in a mapping file: to be filled in by a person

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.data.cohort import Cohort
+from crsrisk.data.disclosure import FEWEST, is_told
 from crsrisk.data.files import frame_digest, prepare_output
 from crsrisk.data.json_text import json_tree
 from crsrisk.data.outcomes import read_outcomes
@@ -37,7 +38,7 @@ from crsrisk.model.landmark import landmark_table
 from crsrisk.model.refits import N_REFITS, make_refits
 from crsrisk.model.release import release
 from crsrisk.model.risk_model import RiskModel, class_params
-from crsrisk.model.store import MANIFEST, check_model_folder, load_model, save_model
+from crsrisk.model.store import MANIFEST, load_model, model_folder, write_model
 from crsrisk.model.tracking import is_tracked, tags_of, tracking
 from crsrisk.model.training_cohort import Kept, keep_rare, with_gaps
 from crsrisk.model.tune import Tuned, tune
@@ -85,7 +86,8 @@ class TrainingFacts:
     """What there is to say of a trained model, as plain values.
 
     ``window_d`` in days by kind of product; ``landmark_h``: hours after the first dose at which it
-    predicts (0: before it); ``cv_log_loss`` in nats, None without cross-validation.
+    predicts (0: before it); ``n_pooled`` patients of products that are not told apart, since fewer
+    than ten have each; ``cv_log_loss`` in nats, None without cross-validation.
     """
 
     model: str
@@ -97,6 +99,7 @@ class TrainingFacts:
     left_out: Mapping[str, int]
     n_patients: int
     n_events: int
+    n_pooled: int
     products: tuple[str, ...]
     model_class: ModelClass
     n_trees: int
@@ -142,6 +145,7 @@ class Trained(Result):
             left_out=dict(self.training.left_out),
             n_patients=contract.n_patients,
             n_events=contract.n_events,
+            n_pooled=self._n_pooled(),
             products=tuple(contract.products),
             model_class=self.model.model_class,
             n_trees=manifest["n_trees_in_all"],
@@ -176,6 +180,7 @@ class Trained(Result):
                 f"Learnt from {facts.n_patients:,} patients, {facts.n_events:,} with the event"
                 f" ({facts.training})",
                 *(f"Left out: {n:,} {why}" for why, n in facts.left_out.items() if n),
+                *self._pooled_in_words(facts.n_pooled),
                 facts.model_class.summary(),
                 *self._log_loss_in_words(),
                 f"Calibrated by {facts.calibration.method}: slope"
@@ -185,6 +190,19 @@ class Trained(Result):
                 facts.notice,
             ]
         )
+
+    def _n_pooled(self) -> int:
+        known = {column.name: column.levels for column in self.model.contract.columns}
+        if "product" not in known:
+            return 0
+        words = self.training.observed["product"].dropna().astype(str)
+        return int((~words.isin(known["product"])).sum())
+
+    def _pooled_in_words(self, n: int) -> list[str]:
+        if not n:
+            return []
+        patients = "1 patient" if n == 1 else f"{n:,} patients"
+        return [f"Not told apart: {patients} of products that fewer than {FEWEST} patients have"]
 
     def _log_loss_in_words(self) -> list[str]:
         if self.tuned is not None:
@@ -398,7 +416,7 @@ def train(
         For a neighbour that cannot speak beside the model.
     """
     prepare_output(out, overwrite=overwrite, is_folder=True)
-    check_model_folder(out)
+    _check_enough(training, config=config)
     if grade3plus is not None:
         if Path(grade3plus).name != grade3plus:
             raise InputError(
@@ -409,53 +427,69 @@ def train(
                 cure=f"keep both models in one folder and write {Path(grade3plus).name}",
             )
         _check_neighbour(out.resolve().parent / grade3plus, config=config)
-    tuned = _tuned(training, config=config, seed=seed, begin=begin) if is_tuned else None
-    config = config if tuned is None else tuned.config
-    advance = begin("Fitting", 1)
-    weight = training.sample_weight
-    model = fit(
-        training.observed,
-        training.outcomes,
-        config=config,
-        seed=seed,
-        sample_weight=weight,
-        origin=training.origin,
-    )
-    advance(1)
-    how_trained = {
-        "training": training.who,
-        "tuning": None if tuned is None else tuned.as_tree(),
-    }
-    model = replace(model, manifest={**model.manifest, **how_trained})
-    save_model(model, out)
-    refits = None
-    if n_refits != 0:
-        advance = begin("Refitting", n_refits or N_REFITS)
-        refit = partial(make_refits, model, training.observed, training.outcomes, config=config)
-        refits = refit(
-            seed=seed, sample_weight=weight, n=n_refits, workers=workers, advance=advance
-        )
-    reference = reference_groups(model, training.observed, sample_weight=weight)
-    worlds = None
-    if training.world is not None and n_refits != 0:
-        worlds = world_spreads(
-            {"model": (model, refits)},
-            training.arms,
-            world=training.world,
+    # a training that is interrupted leaves nothing, and can be run again
+    with model_folder(out) as beside:
+        tuned = _tuned(training, config=config, seed=seed, begin=begin) if is_tuned else None
+        config = config if tuned is None else tuned.config
+        advance = begin("Fitting", 1)
+        weight = training.sample_weight
+        model = fit(
+            training.observed,
+            training.outcomes,
+            config=config,
             seed=seed,
-            workers=workers,
-            begin=begin,
-        ).get("model")
-    save_companions(
-        out,
-        model=model,
-        refits=refits,
-        reference=reference,
-        grade3plus=grade3plus,
-        worlds=worlds,
-    )
+            sample_weight=weight,
+            origin=training.origin,
+        )
+        advance(1)
+        how_trained = {
+            "training": training.who,
+            "tuning": None if tuned is None else tuned.as_tree(),
+        }
+        model = replace(model, manifest={**model.manifest, **how_trained})
+        refits = None
+        if n_refits != 0:
+            advance = begin("Refitting", n_refits or N_REFITS)
+            refit = partial(make_refits, model, training.observed, training.outcomes, config=config)
+            refits = refit(
+                seed=seed, sample_weight=weight, n=n_refits, workers=workers, advance=advance
+            )
+        reference = reference_groups(model, training.observed, sample_weight=weight)
+        worlds = None
+        if training.world is not None and n_refits != 0:
+            worlds = world_spreads(
+                {"model": (model, refits)},
+                training.arms,
+                world=training.world,
+                seed=seed,
+                workers=workers,
+                begin=begin,
+            ).get("model")
+        write_model(model, beside)
+        save_companions(
+            beside,
+            model=model,
+            refits=refits,
+            reference=reference,
+            grade3plus=grade3plus,
+            worlds=worlds,
+        )
     how = _track(model, training, tuned, folder=track) if is_tracked(track) else None
     return Trained(model, out, training, tuned, how)
+
+
+def _check_enough(training: Training, *, config: ModelConfig) -> None:
+    """Refuse patients of whose events nothing may be told."""
+    n_events = int(training.outcomes[config.outcome].sum())
+    n_others = len(training.outcomes) - n_events
+    if not is_told(min(n_events, n_others)):
+        raise InputError(
+            where="train",
+            key=config.outcome,
+            found=f"{n_events} patients with and {n_others} without the event",
+            expected=f"at least {FEWEST} patients with and {FEWEST} without the event",
+            cure="take more patients or another outcome: nothing that is shared may tell of fewer",
+        )
 
 
 def _tuned(training: Training, *, config: ModelConfig, seed: int, begin: Begin) -> Tuned:

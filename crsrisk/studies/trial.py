@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -54,6 +53,7 @@ from crsrisk.simulation.outcomes import outcomes
 from crsrisk.simulation.population import sample
 from crsrisk.simulation.potential_outcomes import potential_outcomes
 from crsrisk.simulation.run import run
+from crsrisk.terminal import Console
 from crsrisk.trials.candidates import (
     Pool,
     arms_pool,

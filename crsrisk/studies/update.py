@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from rich.console import Console
 from scipy.special import expit
 
 from crsrisk.data.files import prepare_output
@@ -28,7 +27,13 @@ from crsrisk.model.companions import carry_over, load_companions, save_companion
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.refits import Refits, covers, why_no_refits
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.model.store import check_model_folder, is_released, load_model, save_model
+from crsrisk.model.store import (
+    check_model_folder,
+    is_released,
+    load_model,
+    model_folder,
+    write_model,
+)
 from crsrisk.model.update import (
     METHODS,
     ClosedTest,
@@ -40,6 +45,7 @@ from crsrisk.model.update import (
 )
 from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.studies.predict import Known, Tell, of_known_products, read_known, require_rows
+from crsrisk.terminal import Console
 from crsrisk.wording import number
 
 Floats = NDArray[np.float64]
@@ -283,14 +289,15 @@ def update_model(
     after = out_of_fold(loaded, observed, y=y, method=done.method, config=recipe, seed=seed)
     before = load_companions(source, model=loaded)
     companions = carry_over(before, done, observed=observed, y=y, config=recipe, seed=seed)
-    save_model(done.model, folder)
-    save_companions(
-        folder,
-        model=done.model,
-        reference=companions.reference,
-        refits=companions.refits,
-        worlds=companions.worlds,
-    )
+    with model_folder(folder) as beside:
+        write_model(done.model, beside)
+        save_companions(
+            beside,
+            model=done.model,
+            reference=companions.reference,
+            refits=companions.refits,
+            worlds=companions.worlds,
+        )
     return Updated(
         model_before=loaded.label,
         model_after=done.model.label,

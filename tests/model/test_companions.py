@@ -34,7 +34,7 @@ from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
 from crsrisk.model.refits import covers, drawn_rows, make_refits, refit_interval, why_no_refits
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.model.store import load_model, save_model
+from crsrisk.model.store import add_files, load_model, save_model
 from crsrisk.model.update import METHODS, Method, Update, log_odds_of, update
 from tests.toys import Toy
 
@@ -77,22 +77,20 @@ def test_reference_is_the_median_patient_of_each_product(model: RiskModel, toy: 
     assert one.seen["is_stepped_up"] == [False, True]
 
 
-def test_a_product_of_a_few_patients_has_those_of_its_platform(model: RiskModel, toy: Toy) -> None:
-    """Nothing is kept of fewer than ten patients, and nothing at all where the platform has no
-    more.
-    """
+def test_nothing_is_kept_of_fewer_than_ten_patients(model: RiskModel, toy: Toy) -> None:
+    """No product, word, yes or no, or quantile of them."""
     few = toy.observed.assign(patient_id=np.arange(len(toy.observed)))
     few.loc[few.index[:9], ["product", "platform"]] = ["rare_engager", "tce"]
-    few.loc[few.index[9:13], ["product", "platform"]] = ["rare_cells", "car_t"]
+    few.loc[few.index[9:21], ["product", "platform"]] = ["few_cells", "car_t"]
+    few.loc[few.index[9:21], "has_infection"] = [True] * 9 + [False] * 3
+    few.loc[few.index[9:12], "crp_mg_l"] = np.nan
     found = reference_groups(model, few)
-    assert "rare_cells" not in found
-    rare = found["rare_engager"]
-    assert (rare.pooled, rare.typical["product"]) == ("tce", "rare_engager")
-    assert rare.n_patients == (few["platform"] == "tce").sum()
-    assert rare.typical["crp_mg_l"] == pytest.approx(
-        few.loc[few["platform"] == "tce", "crp_mg_l"].median(), rel=0.01
-    )
-    assert found["toy_immtac"].pooled == ""
+    assert set(found) == {"few_cells", "toy_engager", "toy_immtac", "toy_ici"}
+    cells = found["few_cells"]
+    assert cells.n_patients == 12
+    assert cells.seen["has_infection"] == []
+    assert cells.typical["crp_mg_l"] is None
+    assert (cells.low, cells.high) == ({}, {})
 
 
 def test_round_trip(place: Path, model: RiskModel, severe: RiskModel, fresh_toy: Toy) -> None:
@@ -153,10 +151,8 @@ def test_refits_that_are_none_are_refused_although_their_hash_fits(
 def test_a_changed_bedside_file_is_refused(
     place: Path, model: RiskModel, change: dict[str, Any], says: str
 ) -> None:
-    file = place / BEDSIDE
-    file.write_text(
-        json.dumps({**json.loads(file.read_text(encoding="utf-8")), **change}), encoding="utf-8"
-    )
+    tree = {**json.loads((place / BEDSIDE).read_text(encoding="utf-8")), **change}
+    add_files(place, {BEDSIDE: json.dumps(tree).encode()})
     with pytest.raises(InputError, match=says):
         load_companions(place, model=model)
 

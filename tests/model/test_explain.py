@@ -24,6 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from crsrisk.data.disclosure import FEWEST
 from crsrisk.data.explanation import course_in_words, whole_points
 from crsrisk.errors import InputError
 from crsrisk.model.booster import booster_of, contributions_of
@@ -39,7 +40,6 @@ from crsrisk.model.explain import (
 )
 from crsrisk.model.fit import fit
 from crsrisk.model.forest import NODE, Forest, forest_of, raw_log_odds_by
-from crsrisk.model.median_patient import FEWEST
 from crsrisk.model.predict import feature_matrix, predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model, save_model

@@ -208,6 +208,14 @@ def test_nothing_is_saved_over_a_release(folder: Path, model: RiskModel) -> None
     assert load_model(folder) == model
 
 
+def take_away(folder: Path, name: str) -> None:
+    """A folder as if this file had never been saved."""
+    (folder / name).unlink()
+    manifest = json.loads((folder / MANIFEST).read_text())
+    del manifest["files"][name]
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -218,7 +226,7 @@ def test_nothing_is_saved_over_a_release(folder: Path, model: RiskModel) -> None
 def test_what_cannot_be_explained_is_not_released(
     source: Path, tmp_path: Path, name: str, message: str
 ) -> None:
-    (source / name).unlink()
+    take_away(source, name)
     with pytest.raises(InputError, match=message):
         release(source, out=tmp_path / "out", cards=cards)
     assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
@@ -235,7 +243,8 @@ def test_a_model_without_a_neighbour_is_released(
 
 
 def test_a_neighbour_that_cannot_be_explained_is_not_released(source: Path, tmp_path: Path) -> None:
-    (source.parent / "severe" / BEDSIDE).unlink()
+    take_away(source.parent / "severe", BEDSIDE)
+    take_away(source.parent / "severe", REFITS)
     with pytest.raises(InputError, match="severe: found a model without a reference patient"):
         release(source, out=tmp_path / "out", cards=cards)
 

@@ -149,7 +149,7 @@ def test_a_folder_of_a_former_layout_is_refused_with_a_cure(
     (folder / MANIFEST).write_text(json.dumps({**tree, "format": old, "files": files}))
     with pytest.raises(InputError) as refused:
         load_model(folder)
-    for word in (MANIFEST, f"found '{old}'", "'crsrisk model 2'", "make the model anew"):
+    for word in (MANIFEST, f"found '{old}'", "'crsrisk model 3'", "make the model anew"):
         assert word in str(refused.value)
     if old.startswith("crsrisk release"):
         with pytest.raises(OutputError, match="a released model, which never changes"):
