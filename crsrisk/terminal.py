@@ -5,9 +5,10 @@ What a file says is shown there and not obeyed; a cell of a table of patients go
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.segment import Segment
 from rich.table import Table
 
-from crsrisk.errors import printable
+from crsrisk.errors import OutputError, printable
 
 
 class Console(rich.console.Console):
@@ -28,6 +29,35 @@ class Console(rich.console.Console):
         """The segments of anything, as rich gives them, with printable text."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """As rich prints; standard output that cannot be written is an :class:`OutputError`."""
+        with written_out():
+            super().print(*objects, **how)
+
+
+@contextmanager
+def written_out() -> Iterator[None]:
+    """Within, what cannot be written to standard output (a full disk behind it) raises
+    :class:`OutputError`; Python then does not try again at its end. A reader who has gone is none
+    of that.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputError(
+            where="standard output",
+            found=problem.strerror or str(problem),
+            expected="a place that can be written",
+            cure=(
+                "free space on the disk, or send the output elsewhere; files that were written are"
+                " whole"
+            ),
+        ) from problem
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -87,13 +117,13 @@ class TextTable:
 
     def print(self, console: Console) -> None:
         """The table with its title on the terminal; what is too wide is folded."""
-        table = Table(title=self.title, title_justify="left")
+        table = Table(title=printable(self.title), title_justify="left")
         for name in self.columns:
             table.add_column(
-                name, overflow="fold", justify="right" if name in self.right else "left"
+                printable(name), overflow="fold", justify="right" if name in self.right else "left"
             )
         for at, cells in enumerate(self.rows):
-            table.add_row(*cells, style="bold" if at in self.strong else None)
+            table.add_row(*map(printable, cells), style="bold" if at in self.strong else None)
             if at in self.breaks:
                 table.add_section()
         console.print(table)

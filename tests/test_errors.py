@@ -90,3 +90,19 @@ def test_the_package_exports_them() -> None:
     assert crsrisk.CRSRiskError is CRSRiskError
     assert crsrisk.InputError is InputError
     assert crsrisk.OutputError is OutputError
+
+
+@pytest.mark.parametrize("key", ["row 3, column ecog", "rows 3, 4, patient_id", "line 7, ecog"])
+def test_a_log_names_the_cell_and_does_not_hold_it(key: str) -> None:
+    told = InputError(
+        where="a.csv", key=key, found="'secret'", expected="0 to 4", cure="not secret",
+        cure_for_log="correct it",
+    )  # fmt: skip
+    assert "secret" in str(told)
+    assert "secret" not in told.for_log
+    assert all(part in told.for_log for part in ("a.csv", key, "0 to 4", "correct it"))
+
+
+def test_what_is_no_cell_is_the_same_in_a_log() -> None:
+    told = InputError(where="a.yaml", key="dose", found="-1", expected="above 0", cure="correct it")
+    assert told.for_log == str(told)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from crsrisk.terminal import steps
+from crsrisk.terminal import Console, is_terminal, steps, text_table
 
 
 class Terminal(io.StringIO):
@@ -54,3 +54,24 @@ def test_quiet_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_error_passes_through() -> None:
     with pytest.raises(ZeroDivisionError), steps() as begin:
         begin("Simulating patients", 10 // 0)
+
+
+def test_a_label_is_shown_and_not_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control characters, marks of direction and halves of characters, as text and in a table."""
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    console = Console(width=100)
+    label = "a\x1b[2J\u202eb\ud800"
+    console.print(label, markup=False, highlight=False)
+    text_table(label, [label], [[label]]).print(console)
+    shown = terminal.getvalue()
+    assert shown.count("\\x1b[2J\\u202eb\\ud800") == 4
+    assert not {"\x1b[2J", "\u202e", "\ud800"} & set(shown)
+    assert "\x1b[2J" not in shown
+    assert "\x1b[" in shown  # what rich itself says to the terminal
+
+
+def test_a_closed_stream_is_no_terminal() -> None:
+    assert not is_terminal(None)
+    assert not is_terminal(io.StringIO())

@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 import typer
@@ -22,8 +23,8 @@ from crsrisk.cli import (  # noqa: F401
     trials,
 )
 from crsrisk.cli.application import app
-from crsrisk.errors import CRSRiskError, OutputError
-from crsrisk.terminal import is_terminal
+from crsrisk.errors import CRSRiskError
+from crsrisk.terminal import is_terminal, written_out
 
 INTERRUPTED = 130  # exit code after Ctrl-C
 
@@ -36,9 +37,7 @@ def main() -> None:
     # threads that wait for work spin otherwise, which costs seconds
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     _stop_as_for_ctrl_c()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a sign that it cannot write becomes its escape
-            stream.reconfigure(errors="backslashreplace")
+    _open_streams()
     try:
         try:
             app(prog_name="crsrisk")
@@ -46,11 +45,13 @@ def main() -> None:
             _flush()
     except CRSRiskError as problem:
         is_seen = is_terminal(sys.stderr)
-        typer.secho(
-            f"crsrisk: {problem if is_seen else problem.for_log}",
-            err=True,
-            fg=typer.colors.RED if is_seen else None,
-        )
+        with suppress(OSError):  # of a full disk nothing can be said there either
+            typer.secho(
+                f"crsrisk: {problem if is_seen else problem.for_log}",
+                file=sys.stderr,
+                err=True,
+                fg=typer.colors.RED if is_seen else None,
+            )
         raise SystemExit(2) from None
     except (KeyboardInterrupt, SystemExit) as leaving:
         # what typer makes of Ctrl-C
@@ -63,28 +64,25 @@ def main() -> None:
         raise SystemExit(INTERRUPTED) from None
 
 
+def _open_streams() -> None:
+    """Streams that write any text, a sign that they do not know as its escape; a closed one is
+    given nowhere to write to, lest a file take its number and get what is said.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _flush() -> None:
-    """Write out what was said; a full disk behind the standard output is an error like others."""
-    if sys.stdout is None:
-        return
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_stdout()
-    except OSError as problem:
-        _forget_stdout()
-        raise OutputError(
-            where="standard output",
-            found=problem.strerror or str(problem),
-            expected="a place that can be written",
-            cure="free space on the disk, or send the output elsewhere; files that were written are"
-            " whole",
-        ) from problem
-
-
-def _forget_stdout() -> None:
-    """Let Python not try again at its end what cannot be written."""
-    sys.stdout = io.StringIO()
+    """Write out what was said: a full disk is an error like others, a reader who has gone none."""
+    if sys.stdout is not None:
+        with suppress(BrokenPipeError), written_out():
+            sys.stdout.flush()
 
 
 def _stop_as_for_ctrl_c() -> None:

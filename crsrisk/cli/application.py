@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -325,8 +326,12 @@ def pairs_of(texts: list[str] | None, option: str) -> dict[str, str]:
 def say(text: str, *, nl: bool = True) -> None:
     """Print text; what a file says is shown and not obeyed."""
     from crsrisk.errors import printable
+    from crsrisk.terminal import written_out
 
-    typer.echo(printable(text), nl=nl)
+    # click would take UTF-8 for a stream in ASCII
+    if sys.stdout is not None:
+        with written_out():
+            typer.echo(printable(text), file=sys.stdout, nl=nl)
 
 
 def print_json(result: object) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 
 def json_tree(text: str | bytes) -> Any:
-    """Plain values of a JSON text; raises :class:`ValueError` for any other.
+    """Plain values of a JSON text; raises :class:`ValueError` for any other, and for half of a
+    character (a lone surrogate), which no file can hold.
 
     >>> json_tree('{"a": [1, 2]}')
     {'a': [1, 2]}
@@ -15,8 +16,15 @@ def json_tree(text: str | bytes) -> Any:
     Traceback (most recent call last):
     ...
     ValueError: brackets within brackets without end
+    >>> json_tree('{"label": "\\\\ud800"}')
+    Traceback (most recent call last):
+    ...
+    UnicodeEncodeError: 'utf-8' codec can't encode character ...
     """
     try:
-        return json.loads(text)
+        tree = json.loads(text)
+        if ("\\u" if isinstance(text, str) else b"\\u") in text:
+            json.dumps(tree, ensure_ascii=False).encode("utf-8")
+        return tree
     except RecursionError as problem:
         raise ValueError("brackets within brackets without end") from problem

@@ -191,6 +191,17 @@ def _from_memory(source: object, dialect: Dialect) -> SourceTable:
     frame = source.reset_index(drop=True)
     frame.columns = [str(name) for name in frame.columns]
     check_header(frame.columns, where="table")
+    for name in frame.columns:
+        if frame[name].dtype == object or isinstance(frame[name].dtype, pd.StringDtype):
+            for row, cell in enumerate(frame[name]):
+                if isinstance(cell, str) and _has_halves(cell):
+                    raise InputError(
+                        where="table",
+                        key=f"row {row + 1}, column {name}",
+                        found="half of a character (a lone surrogate)",
+                        expected="text that can be written as UTF-8",
+                        cure="write the whole character, or decode the source in its own encoding",
+                    )
     return SourceTable("table", frame, _style_of(dialect))
 
 
@@ -279,11 +290,20 @@ def _decoded(path: Path, content: bytes, stated: str | None, told: list[str]) ->
         except UnicodeDecodeError:
             raise _no_text(path, "bytes that are no text of a known encoding") from problem
         encoding = "Windows-1252 (Latin-1)"
-    if "\x00" in text:
+    if "\x00" in text or _has_halves(text):
         raise _no_text(path, "bytes that are no text")
     if not stated and encoding != "utf-8-sig":
         told.append(f"the text is read as {encoding}")
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _has_halves(text: str) -> bool:
+    """Whether a text holds half of a character (a lone surrogate), which no file can hold."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _by_mark(content: bytes) -> str:

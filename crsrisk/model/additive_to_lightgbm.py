@@ -3,9 +3,9 @@ everything.
 
 A column's effect becomes a step function, one for every group (product, platform) where groups
 differ; with a direction, every step function keeps it. What a missing value is expected to be
-becomes a tree of two columns. A step is the mean of ten patients or more. In the tree of a group a
-leaf may stand for fewer of its own, since its value comes of all groups together; its count then
-says ten (one where there was nobody). All others are real, so exact Shapley values have their base.
+becomes a tree of two columns. A leaf is of ten patients or more, and their count is real, so exact
+Shapley values have their base. A leaf of fewer (an unseen combination of groups) counts one, and
+its value comes of others.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from sklearn.isotonic import isotonic_regression
 
-from crsrisk.data.disclosure import FEWEST, parting
+from crsrisk.data.disclosure import is_told, parting
 from crsrisk.model.additive import Additive, belongs_to, quantile, scaled_of
 from crsrisk.model.booster_text import BINARY, DEFAULT_LEFT, MISSING_NAN
 from crsrisk.model.logistic import combinations
@@ -145,6 +145,11 @@ class _Steps:
         everywhere[known] = step
         return _Steps(column, bounds, everywhere, height, quadratic, weight)
 
+    def rows(self, rows: Rows) -> NDArray[np.intp]:
+        """How many of these rows are on every step."""
+        inside = rows & (self.step >= 0)
+        return np.bincount(self.step[inside], minlength=self.bounds.size + 1)
+
     def counts(self, rows: Rows) -> Floats:
         """Patients of these rows on every step."""
         inside = rows & (self.step >= 0)
@@ -222,10 +227,12 @@ class _Grower:
             )
 
     def _step_tree(self, steps: _Steps, values: Floats, rows: Rows) -> _Node:
-        """A balanced tree of flat steps; neighbours that hardly differ are one; a direction is
-        kept.
+        """A balanced tree of flat steps; neighbours that hardly differ are one, and so are those of
+        fewer than ten of these patients; a direction is kept. Of fewer than ten in all nothing is
+        counted.
         """
-        counts = steps.counts(rows)
+        n_rows = steps.rows(rows)
+        counts = steps.counts(rows) if is_told(int(n_rows.sum())) else np.zeros(n_rows.size)
         weights = np.where(counts > 0, counts, 1.0)
         if direction := self.directions[steps.column]:
             values = isotonic_regression(
@@ -235,6 +242,9 @@ class _Grower:
         for at in range(1, values.size):
             if abs(values[at] - values[starts[-1]]) > _ALIKE:
                 starts.append(at)
+        if counts.any():
+            kept = parting(np.add.reduceat(n_rows, starts).tolist())
+            starts = [0, *(starts[place + 1] for place in kept)]
         ends = [*starts[1:], values.size]
         spans = [slice(start, end) for start, end in zip(starts, ends, strict=True)]
         leaves = [
@@ -268,10 +278,9 @@ class _Grower:
 
 
 def _whole(n_patients: float) -> int:
-    """A number that may be told: ten for fewer; one for nobody, or Shapley values would divide by
-    nothing.
-    """
-    return max(FEWEST, round(n_patients)) if n_patients else 1
+    """A number that may be told; one for nobody, or Shapley values would divide by nothing."""
+    n = round(n_patients)
+    return n if is_told(n) else 1
 
 
 def _worth(tree: _Node) -> Iterator[_Node]:

@@ -15,6 +15,7 @@ import pandas as pd
 from crsrisk import __version__
 from crsrisk.data.assumptions import digest_of
 from crsrisk.data.cohort import Cohort
+from crsrisk.data.file_locks import sole_writer
 from crsrisk.data.files import (
     Manifest,
     manifest_path,
@@ -159,7 +160,8 @@ def export_cohort(
     InputError
         For what cannot be simulated.
     OutputError
-        For a cohort that stands there, without ``overwrite``, or a place that cannot be written.
+        For a cohort that stands there, without ``overwrite``, a place that cannot be written, or to
+        which another process writes.
     """
     repetitions = truth_repetitions if has_truth else None
     _check_request(
@@ -169,29 +171,32 @@ def export_cohort(
         has_trajectories=has_trajectories,
         truth_repetitions=repetitions,
     )
-    prepare_output(path, overwrite=overwrite, belongs=companions(path))
-    cohorts = partial(
-        stream_cohort,
-        arms,
-        world=world,
-        n_patients=n_patients,
-        seed=seed,
-        workers=workers,
-        chunk=chunk,
-    )
-    write = manifest_writer(arms, world=world, seed=seed)
-    counts = _write_cohort(path, cohorts(), write=write, advance=_bar(begin, n_patients))
-    files = [path]
-    if repetitions is not None:
-        advance = _bar(begin, 2 * n_patients, title="Re-simulating for the truth")
-        again = partial(
-            risk_of_arm, world=world, seed=seed, n_replicates=repetitions, workers=workers
+    with sole_writer(path):
+        prepare_output(path, overwrite=overwrite, belongs=companions(path))
+        cohorts = partial(
+            stream_cohort,
+            arms,
+            world=world,
+            n_patients=n_patients,
+            seed=seed,
+            workers=workers,
+            chunk=chunk,
         )
-        truth = _truth(cohorts(), arms, world, seed=seed, risk_of=partial(again, advance=advance))
-        files.append(_write_companion(path, "truth", truth, write=write))
-    if has_trajectories:
-        course = _trajectories(arms, world, n_patients, seed, workers)
-        files.append(_write_companion(path, "trajectories", course, write=write))
+        write = manifest_writer(arms, world=world, seed=seed)
+        counts = _write_cohort(path, cohorts(), write=write, advance=_bar(begin, n_patients))
+        files = [path]
+        if repetitions is not None:
+            advance = _bar(begin, 2 * n_patients, title="Re-simulating for the truth")
+            again = partial(
+                risk_of_arm, world=world, seed=seed, n_replicates=repetitions, workers=workers
+            )
+            truth = _truth(
+                cohorts(), arms, world, seed=seed, risk_of=partial(again, advance=advance)
+            )
+            files.append(_write_companion(path, "truth", truth, write=write))
+        if has_trajectories:
+            course = _trajectories(arms, world, n_patients, seed, workers)
+            files.append(_write_companion(path, "trajectories", course, write=write))
     return ExportedCohort(
         files=tuple(str(file) for file in files),
         n_patients=n_patients,

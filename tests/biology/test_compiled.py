@@ -4,6 +4,8 @@ follows the sources.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from math import isinf
 from pathlib import Path
 
@@ -51,3 +53,38 @@ def test_the_watched_sources_are_all_that_the_kernel_is_made_of() -> None:
     biology = {path.name for path in Path(compiled.__file__).parent.glob("*.py")}
     assert biology | {"layout.py", "ward.py", "solve.py", "mitigation.py"} <= watched
     assert all(path.is_file() for path in compiled._SOURCES)
+
+
+@pytest.fixture
+def no_place(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A home that cannot be written, not even by an administrator."""
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", os.devnull)
+    for kept in (compiled._folder_of_this_process, compiled._warn_once):
+        kept.cache_clear()
+    yield
+    for kept in (compiled._folder_of_this_process, compiled._warn_once):
+        kept.cache_clear()
+
+
+@pytest.mark.usefixtures("no_place")
+def test_without_a_place_for_its_code_a_kernel_works_and_the_cure_is_named_once() -> None:
+    def twice(x: float) -> float:
+        return 2.0 * x
+
+    with pytest.warns(UserWarning, match="set NUMBA_CACHE_DIR to a folder of your own") as told:
+        made = [compiled.kernel()(twice) for _ in range(3)]
+    assert len(told) == 1
+    assert [one(1.5) for one in made] == [3.0] * 3
+
+
+@pytest.mark.usefixtures("no_place")
+def test_the_named_variable_mends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+
+    def thrice(x: float) -> float:
+        return 3.0 * x
+
+    assert compiled.kernel()(thrice)(1.5) == 4.5
+    assert list(tmp_path.rglob("*.nbi"))

@@ -455,6 +455,42 @@ def test_a_csv_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
     assert read_table(place)["crp_mg_l"].tolist() == [2.0, 3.0]
 
 
+def test_a_damaged_byte_of_parquet_is_never_another_value(tmp_path: Path) -> None:
+    """Every byte of the pages: refused, or the values as they were."""
+    place = tmp_path / "a.parquet"
+    table = pd.DataFrame({"crp_mg_l": np.random.default_rng(1).normal(size=200).round(3)})
+    write_parquet_stream(place, iter([table]))
+    whole = place.read_bytes()
+    refused = 0
+    for at in range(4, len(whole), 7):
+        place.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+        try:
+            read = read_parquet_cells(place)
+        except InputError:
+            refused += 1
+        else:
+            assert read.to_numpy(dtype=float).tobytes() == table.to_numpy().tobytes(), at
+    assert refused > 50
+
+
+FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1"]
+PLAIN = ["-3.5", "+1e-3", "-", "=", "north", "1-2", "", "-1,5"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
+def test_no_cell_is_a_formula(tmp_path: Path, suffix: str) -> None:
+    place = tmp_path / f"a{suffix}"
+    table = pd.DataFrame({"=site": [*FORMULAS, *PLAIN], "n": np.arange(13.0) - 7})
+    write_table_stream(place, iter([table]))
+    if suffix == ".csv":
+        read = pd.read_csv(place, dtype={"'=site": str}, keep_default_na=False)
+    else:
+        read = pd.read_excel(place, dtype={"'=site": str}, keep_default_na=False)
+    assert all(cell.startswith("'") for cell in read["'=site"].tolist()[: len(FORMULAS)])
+    assert read["'=site"].tolist()[len(FORMULAS) :] == PLAIN
+    assert read["n"].tolist() == table["n"].tolist()
+
+
 def test_a_parquet_file_that_is_none_is_refused(tmp_path: Path) -> None:
     place = tmp_path / "a.parquet"
     place.write_bytes(b"PAR1 half a file")

@@ -23,12 +23,17 @@ from crsrisk.model.predict import feature_matrix, predict, raw_log_odds
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import (
     APPLICABILITY,
+    BEDSIDE,
     BOOSTER,
     CALIBRATOR,
     CONTRACT,
     MANIFEST,
+    REFITS,
+    add_files,
     load_model,
+    model_folder,
     save_model,
+    write_model,
 )
 
 Toy = Any
@@ -119,6 +124,96 @@ def test_forged_trees_are_found_although_their_hash_fits(model: RiskModel, folde
     forge(folder, BOOSTER, re.sub(r"left_child=1 ", "left_child=0 ", model.booster_text, count=1))
     with pytest.raises(InputError, match="children"):
         load_model(folder)
+
+
+@pytest.mark.parametrize("far", ["e308", "e007"])
+def test_a_leaf_beyond_all_bounds_is_found(model: RiskModel, folder: Path, far: str) -> None:
+    """It would be finite, and its sum with another infinite."""
+
+    def forged(leaf: re.Match[str]) -> str:
+        return f"leaf_value={'1.'.ljust(len(leaf[1]) - 4, '0')}{far}"
+
+    forge(folder, BOOSTER, re.sub(r"leaf_value=(\S+)", forged, model.booster_text, count=1))
+    with pytest.raises(InputError, match=r"leaf_value: found 1e\+"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("key", ["intercept", "slope"])
+def test_a_calibration_beyond_all_bounds_is_found(folder: Path, key: str) -> None:
+    tree = json.loads((folder / CALIBRATOR).read_text())
+    forge(folder, CALIBRATOR, json.dumps({**tree, key: 1e308}))
+    with pytest.raises(InputError, match=rf"{CALIBRATOR}, {key}"):
+        load_model(folder)
+
+
+def test_a_file_that_is_read_and_that_the_manifest_does_not_know_is_found(folder: Path) -> None:
+    (folder / "notes.md").write_text("somebody's own")
+    load_model(folder)
+    (folder / BEDSIDE).write_text("{}")
+    with pytest.raises(InputError, match=rf"{BEDSIDE}: found a file that the manifest does not"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("name", [BEDSIDE, REFITS])
+def test_what_was_added_is_under_the_manifest(folder: Path, name: str) -> None:
+    add_files(folder, {name: b"{}"})
+    load_model(folder)
+    (folder / name).write_bytes(b"{ }")
+    with pytest.raises(InputError, match=rf"{re.escape(name)}, SHA-256"):
+        load_model(folder)
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=re.escape(name)):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"made": {"n_patients": -1}}, "made.n_patients"),
+        ({"made": {"n_trees": "many"}}, "made.n_trees"),
+        ({"made": {"patients": [{"step": "fit"}]}}, "made.patients"),
+        ({"made": {"cv_log_loss": float("nan")}}, "made.cv_log_loss"),
+        ({"made": {"model_class": {"start": "?"}}}, "made.model_class"),
+        ({"version": 1}, "version"),
+    ],
+)
+def test_a_manifest_of_another_schema_is_found(
+    folder: Path, change: dict[str, Any], key: str
+) -> None:
+    tree = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**tree, **change}))
+    with pytest.raises(InputError, match=rf"{MANIFEST}, {re.escape(key)}"):
+        load_model(folder)
+
+
+def test_an_interrupted_writer_leaves_what_stood_there(model: RiskModel, folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def interrupted() -> None:
+        with model_folder(folder) as beside:
+            write_model(model, beside)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_what_a_killed_writer_left_is_cleared(model: RiskModel, tmp_path: Path) -> None:
+    (tmp_path / ".m.0123abcd.part").mkdir()
+    (tmp_path / ".m.0123abcd.part" / BOOSTER).touch()
+    (tmp_path / ".other.0123abcd.part").mkdir()
+    save_model(model, tmp_path / "m")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.0123abcd.part", "m"]
+
+
+def test_one_writer_at_a_time(model: RiskModel, tmp_path: Path) -> None:
+    with model_folder(tmp_path / "m") as beside:
+        write_model(model, beside)
+        with pytest.raises(OutputError, match="another crsrisk that writes there"):
+            save_model(model, tmp_path / "m")
+    assert load_model(tmp_path / "m") == model
 
 
 @pytest.mark.parametrize(
