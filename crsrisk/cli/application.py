@@ -109,7 +109,14 @@ LdhUpperLimit = Annotated[
         help="Upper limit of normal of LDH (U/L) in your laboratory.", rich_help_panel=TABLE_PANEL
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Same seed, same result.", min=0)]
+Seed = Annotated[
+    int,
+    typer.Option(
+        help="Same seed, same bytes: any --workers, chunks and Python (3.11 to 3.13). Another"
+        " processor may differ in the last digit of a number; grades never did.",
+        min=0,
+    ),
+]
 Track = Annotated[
     Path | None,
     typer.Option(

@@ -23,7 +23,8 @@ def json_tree(text: str | bytes) -> Any:
     """
     try:
         tree = json.loads(text)
-        if ("\\u" if isinstance(text, str) else b"\\u") in text:
+        has_escape = "\\u" in text if isinstance(text, str) else b"\\u" in text
+        if has_escape:
             json.dumps(tree, ensure_ascii=False).encode("utf-8")
         return tree
     except RecursionError as problem:

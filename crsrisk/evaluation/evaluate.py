@@ -355,7 +355,7 @@ def evaluate(
     """
     event, predicted = check_outcome_and_risk(y_true, risk)
     names = None if groups is None else _group_names(groups, n=event.size)
-    pooled = names if names is None else pooled_words(names.tolist())
+    pooled = np.array([], dtype=str) if names is None else pooled_words(names.tolist())
 
     def evaluate_rows(rows: BoolArray) -> GroupEvaluation:
         return _evaluate_group(
@@ -368,9 +368,7 @@ def evaluate(
 
     return Evaluation(
         pooled=evaluate_rows(np.ones_like(event)),
-        by_group={}
-        if names is None
-        else {
+        by_group={
             str(name): evaluate_rows(pooled == name)
             for name in np.unique(pooled)
             if is_told(int((pooled == name).sum()))
