@@ -17,10 +17,12 @@ from scipy.stats import binom
 from sklearn import metrics as sk
 from sklearn.metrics import roc_auc_score
 
+from crsrisk.data.disclosure import FEWEST
 from crsrisk.errors import InputError
 from crsrisk.evaluation import metrics
 from crsrisk.evaluation.metrics import (
     ExpectedAuroc,
+    RiskDistributions,
     Scores,
     auroc,
     auroc_within,
@@ -227,11 +229,14 @@ def test_one_event_has_no_delong_interval() -> None:
 @few
 @given(patients())
 def test_distribution_counts_everybody(cohort: tuple[np.ndarray, np.ndarray]) -> None:
-    outcome, risk = cohort
+    outcome, risk = (np.tile(values, 5) for values in cohort)  # ten or more of each
     classes = risk_distribution(outcome, risk=risk)
+    assert isinstance(classes, RiskDistributions)
     assert sum(classes.event.counts) == classes.event.n == outcome.sum()
     assert sum(classes.no_event.counts) == classes.no_event.n == (~outcome).sum()
     for shape in (classes.event, classes.no_event):
+        assert min(shape.counts) >= FEWEST
+        assert (shape.bin_edges[0], shape.bin_edges[-1]) == (0.0, 1.0)
         assert all(q.low <= q.value <= q.high for q in shape.quantiles.values())
     slope = estimate(discrimination_slope(outcome, risk=risk)).value
     assert slope == pytest.approx(classes.event.mean.value - classes.no_event.mean.value, abs=1e-12)
@@ -244,8 +249,10 @@ def test_quantile_interval_covers(n: int) -> None:
 
     Each side misses at most 2.5%, and one rank narrower would miss more.
     """
-    risk = np.append(np.arange(1, n + 1) / (n + 1), 0.5)
-    quantiles = risk_distribution(np.arange(n + 1) < n, risk=risk).event.quantiles
+    risk = np.append(np.arange(1, n + 1) / (n + 1), [0.5] * FEWEST)
+    classes = risk_distribution(np.arange(n + FEWEST) < n, risk=risk)
+    assert isinstance(classes, RiskDistributions)
+    quantiles = classes.event.quantiles
     assert list(quantiles) == [0.05, 0.25, 0.5, 0.75, 0.95]
     for share, figure in quantiles.items():
         lower, upper = round(figure.low * (n + 1)), round(figure.high * (n + 1))
@@ -254,8 +261,16 @@ def test_quantile_interval_covers(n: int) -> None:
 
 
 def test_quantile_of_a_tiny_class_is_open_ended() -> None:
-    tail = risk_distribution([True] * 3 + [False], risk=[0.5] * 4).event.quantiles[0.05]
+    classes = risk_distribution([True] * FEWEST + [False] * FEWEST, risk=[0.5] * 2 * FEWEST)
+    assert isinstance(classes, RiskDistributions)
+    tail = classes.event.quantiles[0.05]
     assert (tail.low, tail.value) == (0.0, 0.5)
+
+
+@pytest.mark.parametrize("n_events", [3, FEWEST - 1, 31 - FEWEST + 1])
+def test_risks_of_fewer_than_ten_of_an_outcome_are_not_told(n_events: int) -> None:
+    found = risk_distribution(np.arange(31) < n_events, risk=np.linspace(0.1, 0.9, 31))
+    assert found == NotEstimable("fewer than 10 patients with the event, or without")
 
 
 def test_bootstrap_rows_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

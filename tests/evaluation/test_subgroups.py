@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
+from crsrisk.data.disclosure import OTHERS
 from crsrisk.evaluation.metrics import auroc, auroc_within, observed_to_expected
 from crsrisk.evaluation.subgroups import Subgroup, parts_of, subgroups
 from crsrisk.results import Estimate, NotEstimable
@@ -39,19 +40,28 @@ def test_parts_of_a_cohort(toy: Toy) -> None:
 
 
 def test_sites_and_named_columns_are_parts_where_there_are_several() -> None:
-    table = pd.DataFrame({"site": ["north", "south", "north"]})
-    words = {"ward": np.array(["A", "B", "B"]), "year": np.array(["2024"] * 3)}
+    """Words of fewer than ten patients are one part, and none where they are fewer together."""
+    table = pd.DataFrame({"site": [*(["north"] * 20), *(["south"] * 12), *(["west"] * 8)]})
+    words = {
+        "ward": np.array([*(["A"] * 15), *(["B"] * 25)]),
+        "year": np.array(["2024"] * 40),
+        "room": np.array([*(["1"] * 28), *(["2"] * 5), *(["3"] * 7)]),
+    }
     parts = parts_of(table, measured=(), by=words)
     sizes = {
         name: {label: int(rows.sum()) for label, rows in one.items()} for name, one in parts.items()
     }
-    assert sizes == {"site": {"north": 2, "south": 1}, "ward": {"A": 1, "B": 2}}
+    assert sizes == {
+        "site": {"north": 20, "south": 12},
+        "ward": {"A": 15, "B": 25},
+        "room": {"1": 28, OTHERS: 12},
+    }
 
 
 def test_unknown_sex_is_in_no_part() -> None:
-    table = pd.DataFrame({"has_liver_metastases": [True, False, None]})
+    table = pd.DataFrame({"has_liver_metastases": [True, False, None] * 10})
     (parts,) = parts_of(table, measured=()).values()
-    assert sum(int(rows.sum()) for rows in parts.values()) == 2
+    assert sum(int(rows.sum()) for rows in parts.values()) == 20
 
 
 def judged(
