@@ -5,6 +5,7 @@ A command is as long as its options: one of them a line.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from crsrisk.cli.application import (
     app,
     print_json,
     reads_table,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -212,6 +214,7 @@ def weigh_policies(
     from crsrisk.policy.stated import StatedEffect
     from crsrisk.studies.policy import print_policies, write_policies
     from crsrisk.studies.policy_table import evaluate_policies_table
+    from crsrisk.terminal import is_terminal
 
     with new_result(html, out, overwrite=overwrite):
         result = evaluate_policies_table(
@@ -235,8 +238,9 @@ def weigh_policies(
     else:
         print_policies(result, written=written)
         for trouble in result.refused.troubles():
-            typer.echo(f"  {trouble.kind}: {trouble.sentence()}")
+            sentence = trouble.sentence(has_cell=is_terminal(sys.stdout))
+            say(f"  {trouble.kind}: {sentence}")
         if refused_to is not None:
-            typer.echo(f"  the refused rows as they stand: {refused_to}")
+            say(f"  the refused rows as they stand: {refused_to}")
     if result.refused.problem is not None:
         raise result.refused.problem

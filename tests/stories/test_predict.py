@@ -511,7 +511,7 @@ def make_it_of_a_former_layout(model: Path) -> None:
     place.unlink()
     text = (model / "manifest.json").read_text(encoding="utf-8")
     (model / "manifest.json").write_text(
-        text.replace("crsrisk model 2", "crsrisk model 1").replace(place.name, "booster.txt"),
+        text.replace("crsrisk model 3", "crsrisk model 1").replace(place.name, "booster.txt"),
         encoding="utf-8",
     )
 
@@ -537,7 +537,7 @@ def lose_everything(model: Path) -> None:
         (lose_the_contract, ("contract.json",)),
         (
             make_it_of_a_former_layout,
-            ("manifest.json, format", "'crsrisk model 1'", "'crsrisk model 2'", "crsrisk train"),
+            ("manifest.json, format", "'crsrisk model 1'", "'crsrisk model 3'", "crsrisk train"),
         ),
         (lose_the_manifest, ("manifest.json", "the folder that the model was saved to")),
         (break_the_manifest, ("manifest.json", "no valid JSON")),
