@@ -60,6 +60,13 @@ def written_out() -> Iterator[None]:
         ) from problem
 
 
+def shows_cells(stream: TextIO | None) -> bool:
+    """Whether a cell of a table of patients may be written there: for the eyes of one person only,
+    never into a log.
+    """
+    return is_terminal(stream)
+
+
 def is_terminal(stream: TextIO | None) -> bool:
     """Whether a person reads what is written there; a closed stream is none."""
     return stream is not None and stream.isatty()

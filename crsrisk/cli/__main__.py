@@ -11,6 +11,8 @@ from types import FrameType
 
 import typer
 
+from crsrisk import terminal
+
 # each registers its commands
 from crsrisk.cli import (  # noqa: F401
     evidence,
@@ -44,13 +46,13 @@ def main() -> None:
         finally:
             _flush()
     except CRSRiskError as problem:
-        is_seen = is_terminal(sys.stderr)
+        told = str(problem) if terminal.shows_cells(sys.stderr) else problem.for_log
         with suppress(OSError):  # of a full disk nothing can be said there either
             typer.secho(
-                f"crsrisk: {problem if is_seen else problem.for_log}",
+                f"crsrisk: {told}",
                 file=sys.stderr,
                 err=True,
-                fg=typer.colors.RED if is_seen else None,
+                fg=typer.colors.RED if is_terminal(sys.stderr) else None,
             )
         raise SystemExit(2) from None
     except (KeyboardInterrupt, SystemExit) as leaving:

@@ -214,7 +214,7 @@ def weigh_policies(
     from crsrisk.policy.stated import StatedEffect
     from crsrisk.studies.policy import print_policies, write_policies
     from crsrisk.studies.policy_table import evaluate_policies_table
-    from crsrisk.terminal import is_terminal
+    from crsrisk.terminal import shows_cells
 
     with new_result(html, out, overwrite=overwrite):
         result = evaluate_policies_table(
@@ -238,7 +238,7 @@ def weigh_policies(
     else:
         print_policies(result, written=written)
         for trouble in result.refused.troubles():
-            sentence = trouble.sentence(has_cell=is_terminal(sys.stdout))
+            sentence = trouble.sentence(has_cell=shows_cells(sys.stdout))
             say(f"  {trouble.kind}: {sentence}")
         if refused_to is not None:
             say(f"  the refused rows as they stand: {refused_to}")

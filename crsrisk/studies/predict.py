@@ -8,6 +8,7 @@ predict. A model of what is known before the first dose gets the table as it is.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
+from crsrisk import terminal
 from crsrisk.data.account import KINDS, Note, Trouble, grouped, refusal_of, with_the_rest
 from crsrisk.data.explanation import INTERVAL_NAMES
 from crsrisk.data.files import write_table_stream
@@ -536,7 +538,7 @@ def print_account(
     notes = tuple(account)
     kinds = [kind for kind in KINDS if kind not in ("missing", "not used")]
     for trouble in grouped(notes, kinds=kinds):
-        sentence = trouble.sentence(has_cell=console.is_terminal)
+        sentence = trouble.sentence(has_cell=terminal.shows_cells(sys.stdout))
         console.print(f"  {trouble.kind}: {sentence}", soft_wrap=True)
     read = set(columns_read)
     unused = [note.column for note in notes if note.kind == "not used" and note.column not in read]

@@ -20,6 +20,7 @@ from pydantic import Field
 from scipy.special import expit
 
 from crsrisk.data.assumptions import Strict
+from crsrisk.data.disclosure import FEWEST
 from crsrisk.data.ensemble import load_ensemble
 from crsrisk.data.files import write_json, write_text
 from crsrisk.data.yaml_files import build, read_yaml
@@ -28,7 +29,7 @@ from crsrisk.evaluation.metrics import clip_risk
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.model.update import FEWEST_EVENTS, METHODS, choose, log_odds_of, updated_with
+from crsrisk.model.update import METHODS, choose, log_odds_of, updated_with
 from crsrisk.results import Estimate, Result
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.true_risk import patients_by_id, risk_of_arm
@@ -297,9 +298,7 @@ def summary_row(
     """Mean change of log loss by each method over ``cohorts``, from the loss ``before`` any update
     and the ``least`` that is possible.
     """
-    too_few = (
-        f"fewer than {FEWEST_EVENTS} patients with or without the event in nearly every cohort"
-    )
+    too_few = f"fewer than {FEWEST} patients with or without the event in nearly every cohort"
     changes, best = _changes(cohorts, before=before) if len(cohorts) > 1 else ((), too_few)
     chosen = Counter(losses.chosen for losses in cohorts) if changes else Counter()
     return UpdatingRow(
@@ -350,7 +349,7 @@ def _losses(
     """Expected log loss of each method after this cohort; None when the cohort has too few events
     for any update.
     """
-    if min(y.sum(), (1 - y).sum()) < FEWEST_EVENTS:
+    if min(y.sum(), (1 - y).sum()) < FEWEST:
         return None
     losses: dict[str, float] = {}
     for method in METHODS:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from crsrisk import terminal
 from crsrisk.cli.__main__ import main
 from crsrisk.data.world_files import load_product
 from crsrisk.folders import Kind, find
@@ -41,11 +42,14 @@ def _no_constant(word: str) -> NoReturn:
     raise AssertionError(f"{word} is no JSON")
 
 
-def crsrisk(*words: str | int | float | Path) -> Answer:
-    """Type ``crsrisk words...`` and wait for the end."""
+def crsrisk(*words: str | int | float | Path, is_log: bool = False) -> Answer:
+    """Type ``crsrisk words...`` and wait for the end; ``is_log``: what a log would hold, instead of
+    what a person sees.
+    """
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["crsrisk", *map(str, words)])
+        patch.setattr(terminal, "shows_cells", lambda stream: not is_log)
         with pytest.raises(SystemExit) as leaving:
             main()
     code = leaving.value.code
@@ -60,12 +64,14 @@ def done(*words: str | int | float | Path) -> Answer:
     return answer
 
 
-def refused(*words: str | int | float | Path, says: tuple[str, ...], folder: Path) -> Answer:
+def refused(
+    *words: str | int | float | Path, says: tuple[str, ...], folder: Path, is_log: bool = False
+) -> Answer:
     """The same for a command that must be refused: exit code 2, one clear sentence, and not a byte
     changed in ``folder``.
     """
     before = digests(folder)
-    answer = crsrisk(*words)
+    answer = crsrisk(*words, is_log=is_log)
     assert answer.code == 2, answer.out + answer.err
     assert answer.err.startswith("crsrisk: ")
     assert answer.err.count("\n") == 1

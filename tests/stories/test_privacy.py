@@ -198,6 +198,6 @@ def test_a_message_that_nobody_reads_on_a_terminal_names_the_cell_and_does_not_s
     table.to_csv(home / "typo.csv", index=False)
     told = refused(
         "predict", home / "model", home / "typo.csv", "--strict",
-        folder=home, says=("row 5, column age_years",),
+        folder=home, says=("row 5, column age_years",), is_log=True,
     )  # fmt: skip
     assert "secret" not in told.err + told.out
