@@ -33,6 +33,19 @@ ALT_STEPS = (1.0, 3.0, 5.0, 20.0)
 CREATININE_STEPS = (1.0, 1.5, 3.0, 6.0)  # the same for creatinine
 LONG_VASOPRESSOR_H = 24.0  # MSKCC
 N_GRADES = 6  # 0 to 5
+ASTCT_SOURCE = "Lee, Biol Blood Marrow Transplant 2019;25:625"
+# by grade, what the consensus asks for beside fever
+ASTCT_GRADES: Mapping[int, str] = MappingProxyType(
+    {
+        1: "fever of 38 °C or more alone",
+        2: (
+            "fever with low blood pressure that needs no vasopressor, or low oxygen that needs a"
+            " nasal cannula up to 6 L/min or blow-by"
+        ),
+        3: "a vasopressor with or without vasopressin, or more than 6 L/min of oxygen, or any mask",
+        4: "several vasopressors (vasopressin not counted), or positive pressure or a ventilator",
+    }
+)
 FEWEST_PATIENTS = 20  # below, resampling says nothing about the spread of an agreement
 LOWEST_BASELINE_RATIO = 1.5  # grade 1 above an abnormal baseline (CTCAE 5.0)
 

@@ -42,7 +42,7 @@ class Contradiction:
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
+class TumourFacts:
     """Of a tumour type: the sex of all of its patients (0 male, 1 female), if they have one, and
     their youngest age.
     """
@@ -139,8 +139,19 @@ def _shared() -> Mapping[str, tuple[str, str]]:
     }
 
 
+def tumour_facts() -> dict[str, TumourFacts]:
+    """The facts of every tumour type by name: of the files, and in small letters and digits of the
+    types that share one.
+
+    >>> tumour_facts()["ovarian_mesothelioma"].is_female is None, tumour_facts()["ovarian"].is_female
+    (True, 1.0)
+    """
+    found = {name: _facts(name) for name in (*names("populations"), *_shared())}
+    return {name: facts for name, facts in found.items() if facts is not None}
+
+
 @lru_cache(maxsize=256)
-def _facts(tumour_type: str) -> _Facts | None:
+def _facts(tumour_type: str) -> TumourFacts | None:
     file = population_of(tumour_type)
     if file not in names("populations"):
         return None
@@ -148,7 +159,7 @@ def _facts(tumour_type: str) -> _Facts | None:
     if file != tumour_type:
         _, sex = _shared()[plain(tumour_type)]
         is_female = {"male": 0.0, "female": 1.0}.get(sex)
-        return _Facts(is_female, population.marginals["age_years"].limits[0])
+        return TumourFacts(is_female, population.marginals["age_years"].limits[0])
     share = population.shares.is_female
     is_one_sex = share.value in (0.0, 1.0) and share.spread == 0.0
-    return _Facts(share.value if is_one_sex else None, population.marginals["age_years"].limits[0])
+    return TumourFacts(share.value if is_one_sex else None, population.marginals["age_years"].limits[0])

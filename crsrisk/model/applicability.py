@@ -197,13 +197,13 @@ class Judgement:
         )
 
     def farthest_pair(self, row: int) -> tuple[int, int]:
-        """Places of the two columns whose combination lies farthest out."""
+        """Places of the two columns whose combination lies farthest out, in their order."""
         known = np.flatnonzero(~np.isnan(self.scores[row]))
         scores, tie = self.scores[row][known], self.summary.matrix()[np.ix_(known, known)]
         np.fill_diagonal(tie, 0.0)
         one, other = scores[:, None], scores[None, :]
         far = (one**2 + other**2 - 2.0 * tie * one * other) / (1.0 - tie**2)
-        np.fill_diagonal(far, -1.0)
+        far[np.tril_indices(len(known))] = -1.0
         first, second = divmod(int(np.argmax(far)), len(known))
         return int(known[first]), int(known[second])
 

@@ -1,0 +1,91 @@
+/**
+ * Answers of the page's own script for many patients at once, without a page: JSON on standard input,
+ * JSON on standard output. The tests compare them with those of Python.
+ */
+
+import { readFileSync } from "node:fs";
+
+import { explain } from "./src/explain.js";
+import { logOdds, readPair } from "./src/model.js";
+import { fixed, general, round } from "./src/numbers.js";
+import { predict } from "./src/predict.js";
+import { patientRisk } from "./src/risk.js";
+import { convert } from "./src/units.js";
+import { aboutOf100, rangeOf100, typeset } from "./src/wording.js";
+
+/** @import { Row } from "./src/types.js" */
+/** @import { Model } from "./src/model.js" */
+/** @import { Estimate } from "./src/risk.js" */
+
+const asked = JSON.parse(readFileSync(0, "utf8"));
+
+/**
+ * @param {Model} model
+ * @param {Row} row
+ */
+function oneModel(model, row) {
+  const { reference, baseLogOdds, contributions, reasons } = explain(model, row);
+  return {
+    ...predict(model, asked.identity, row),
+    logOdds: logOdds(model, row),
+    reference: [reference.group, reference.name],
+    baseLogOdds,
+    contributions: [...contributions],
+    reasonsWhy: reasons.map((reason) => [
+      reason.variable.name,
+      reason.wholePoints,
+      reason.value,
+      reason.sentence,
+    ]),
+  };
+}
+
+/**
+ * @param {Estimate | null} estimate
+ */
+function printed(estimate) {
+  if (estimate === null) return null;
+  const { value, low, high } = estimate;
+  return { value, low, high, count: aboutOf100(value), range: rangeOf100(low, high) };
+}
+
+const answers = {
+  /** @param {{pair: string, rows: Row[]}} job */
+  patients: ({ pair: place, rows }) => {
+    const pair = readPair(JSON.parse(readFileSync(place, "utf8")));
+    return rows.map((row) => {
+      const risk = patientRisk(pair, row);
+      return {
+        grade2plus: oneModel(pair.grade2plus, row),
+        grade3plus: pair.grade3plus && oneModel(pair.grade3plus, row),
+        risk: {
+          grade2plus: printed(risk.grade2plus),
+          grade3plus: printed(risk.grade3plus),
+          isHeld: risk.isHeld,
+          holds: risk.holds,
+          refits: risk.refitRange && printed(risk.refitRange.grade2plus),
+        },
+      };
+    });
+  },
+  /** @param {{values: [number, number][]}} job */
+  numbers: ({ values }) =>
+    values.map(([value, digits]) => [
+      general(value, digits),
+      fixed(value, digits),
+      round(value),
+    ]),
+  /** @param {{values: any[]}} job */
+  units: ({ values }) =>
+    values.map(({ column, value, unit, limit }) => convert(column, value, unit, limit)),
+  /** @param {{values: string[]}} job */
+  texts: ({ values }) => values.map(typeset),
+};
+
+process.stdout.write(
+  JSON.stringify(
+    asked.jobs.map((/** @type {{kind: keyof typeof answers}} */ job) =>
+      answers[job.kind](/** @type {any} */ (job)),
+    ),
+  ),
+);

@@ -1,0 +1,159 @@
+/**
+ * Shapes of the page data that `crsrisk/report/explorer.py` writes; names and meanings are those of
+ * the Python objects they come from.
+ *
+ * @typedef {string | number | boolean | null} Cell a value of a patient; null is missing
+ * @typedef {Readonly<Record<string, Cell>>} Row one patient by column of the observed table
+ * @typedef {[number, number]} Span
+ *
+ * @typedef {object} Column
+ * @property {string} name
+ * @property {"number" | "flag" | "word"} kind
+ * @property {string} unit
+ * @property {boolean} may_be_missing
+ * @property {boolean} was_missing_in_training
+ * @property {Span | null} possible
+ * @property {Span | null} trained
+ * @property {string[]} levels
+ *
+ * @typedef {object} Feature
+ * @property {string} name
+ * @property {string} variable
+ * @property {string} direction
+ * @property {number | null} fill
+ *
+ * @typedef {object} Variable
+ * @property {string} name
+ * @property {string} label
+ * @property {string} unit
+ * @property {"cause" | "marker" | "mediator"} kind
+ * @property {"lever" | "fact"} role
+ * @property {string} theme
+ * @property {string} why
+ * @property {Span | null} usual
+ *
+ * @typedef {object} Bound
+ * @property {string} column
+ * @property {number | null} at_least
+ * @property {number | null} below
+ *
+ * @typedef {object} RefusedGroup
+ * @property {Bound[]} bounds
+ * @property {string} reason
+ *
+ * @typedef {object} MedianPatient
+ * @property {"product" | "platform" | "all"} group
+ * @property {string} name
+ * @property {number} n_patients
+ * @property {Record<string, Cell>} values
+ *
+ * @typedef {object} Contract
+ * @property {string} name
+ * @property {string} outcome
+ * @property {string} outcome_in_words
+ * @property {Record<string, number>} window_d
+ * @property {number} landmark_h
+ * @property {Column[]} columns
+ * @property {Feature[]} features
+ * @property {Variable[]} variables
+ * @property {number} n_patients
+ * @property {number} n_events
+ * @property {RefusedGroup[]} refused
+ * @property {MedianPatient[]} median_patients
+ *
+ * @typedef {object} ForestDocument
+ * @property {number[]} feature
+ * @property {(number | null)[]} threshold null is infinite
+ * @property {number[]} decision
+ * @property {number[]} left
+ * @property {number[]} right
+ * @property {number[]} leaf
+ * @property {number[]} roots
+ *
+ * @typedef {object} RefitsDocument
+ * @property {string} format
+ * @property {string} model
+ * @property {string[]} features
+ * @property {{feature: number[], threshold: (number | null)[], decision: number[]}} splits
+ * @property {{nodes: number[], leaf: number[], fill: (number | null)[], intercept: number,
+ *   slope: number}[]} refits
+ *
+ * @typedef {object} Spread
+ * @property {number[]} knots
+ * @property {number[]} scores
+ * @property {[number, number]} low
+ * @property {[number, number]} high
+ *
+ * @typedef {object} Applicability
+ * @property {string} format
+ * @property {string[]} columns
+ * @property {number[]} scales
+ * @property {string | null} grade_column
+ * @property {Record<string, Record<string, Spread>>} groups
+ * @property {number[][]} correlation
+ * @property {number} value_limit
+ * @property {number} combination_limit
+ * @property {number} false_alarm_rate
+ * @property {number} n_patients
+ * @property {number} n_products
+ * @property {number | null} between_products_sd
+ *
+ * @typedef {object} TrueLogOdds
+ * @property {number} centre
+ * @property {number} low
+ * @property {number} high
+ * @property {number} shift
+ * @property {number} tilt
+ * @property {number} log_sd
+ * @property {number} log_sd_tilt
+ * @property {number} n_patients
+ *
+ * @typedef {object} WorldSpread
+ * @property {string} ensemble
+ * @property {number} n_members
+ * @property {number} n_replicates
+ * @property {Record<string, TrueLogOdds>} products
+ * @property {Record<string, TrueLogOdds>} new_products
+ *
+ * @typedef {object} ReferenceGroup
+ * @property {number} n_patients
+ * @property {Record<string, Cell>} typical
+ * @property {Record<string, number>} low
+ * @property {Record<string, number>} high
+ * @property {Record<string, (boolean | string)[]>} seen
+ * @property {string} pooled
+ *
+ * @typedef {object} ModelDocument
+ * @property {string} label
+ * @property {string} notice
+ * @property {Contract} contract
+ * @property {ForestDocument} forest
+ * @property {{intercept: number, slope: number, n_patients: number, method: string}} calibrator
+ * @property {Applicability | null} applicability
+ * @property {RefitsDocument | null} refits
+ * @property {number | null} refit_reach Student's t of the refits
+ * @property {WorldSpread | null} worlds
+ * @property {number} world_reach normal quantile of the interval shown first
+ * @property {Record<string, ReferenceGroup>} reference
+ * @property {Record<string, string>} covers by what an interval holds, what it covers
+ * @property {Record<string, {label: string, unit: string}>} labels of columns, in print
+ *
+ * @typedef {object} ModelPairDocument
+ * @property {ModelDocument} grade2plus
+ * @property {ModelDocument | null} grade3plus
+ *
+ * @typedef {object} IdentityFacts
+ * @property {string[]} platforms
+ * @property {Record<string, string>} platform_of by product
+ * @property {Record<string, string>} product_names by name in small letters and digits, the product
+ * @property {Record<string, {is_female: number | null, youngest_years: number}>} tumour_types
+ * @property {number} adult_years
+ *
+ * @typedef {object} UnitsOfColumn
+ * @property {string} unit
+ * @property {Record<string, number>} other_units factor to `unit`
+ * @property {Record<string, number>} limited_units factor to the unit of the laboratory's limit
+ * @property {Record<string, number>} zeros
+ */
+
+export {};
