@@ -18,6 +18,7 @@ from crsrisk.cli import (  # noqa: F401
     evidence,
     experiments,
     explain,
+    explorer,
     models,
     onset,
     simulate,

@@ -130,6 +130,13 @@ class InputColumn(Strict):
         )
 
 
+class CourseReading(Strict):
+    """A reading after the first dose: ``stem`` is its column without the hour."""
+
+    stem: str
+    column: InputColumn
+
+
 class PageRegimen(Strict):
     """A regimen of a product: what it is, and the columns that follow from it. ``has_own_dose``:
     the first dose differs between patients.
@@ -223,7 +230,9 @@ class PageGuidance(Strict):
 
 
 class PageData(Strict):
-    """Everything in the page but the models."""
+    """Everything in the page but the models. ``hours``: after the first dose, at which readings are
+    asked for.
+    """
 
     format: Literal["crsrisk explorer 1"]
     version: str
@@ -231,6 +240,8 @@ class PageData(Strict):
     models: list[PairEntry]
     products: list[PageProduct]
     columns: list[InputColumn]
+    course: list[CourseReading]
+    hours: list[int]
     prophylaxis: list[Prophylaxis]
     published: list[PublishedRate]
     identity: IdentityFacts

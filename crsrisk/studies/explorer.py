@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,14 +19,15 @@ from crsrisk.data.grading_systems import ASTCT_GRADES, ASTCT_SOURCE
 from crsrisk.data.json_text import json_tree
 from crsrisk.data.identity import ADULT_YEARS, tumour_facts
 from crsrisk.data.literature import Guidance, load_guidance
-from crsrisk.data.patient import read_patient
+from crsrisk.data.patient import COURSE, read_patient
 from crsrisk.data.product import PLATFORMS, Product
 from crsrisk.data.product_names import plain
 from crsrisk.data.published_figures import wilson_interval
+from crsrisk.data.ward_columns import WARD
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
-from crsrisk.fields import FIELDS
+from crsrisk.fields import FIELDS, LANDMARK_HOURS
 from crsrisk.folders import find, names
 from crsrisk.model.booster_text import CATEGORICAL
 from crsrisk.model.companions import Companions
@@ -39,6 +40,7 @@ from crsrisk.model.world_spread import LEVEL, WorldSpread
 from crsrisk.report.bedside import covers_worlds
 from crsrisk.report.explorer import (
     FORMAT,
+    CourseReading,
     ForestArrays,
     GuidanceText,
     IdentityFacts,
@@ -168,6 +170,7 @@ def page_data(pairs: Sequence[ModelPair], packed: Sequence[PackedPair]) -> PageD
     products = trained_products(pairs)
     asked = {column.name for contract in contracts for column in contract.columns} & set(FIELDS)
     known = {product.name: product for product in products}
+    latest = max(contract.landmark_h for contract in contracts)
     labels = {trial.name: trial.label for trial in trials}
     return PageData(
         format=FORMAT,
@@ -177,6 +180,8 @@ def page_data(pairs: Sequence[ModelPair], packed: Sequence[PackedPair]) -> PageD
         products=[_page_product(product, world=world, guidance=guidance) for product in products],
         columns=[InputColumn.of(field) for field in FIELDS.values() if field.name in asked]
         + [InputColumn.of(FIELDS[_LIMIT])],
+        course=[_course_reading(stem) for stem in COURSE.values()] if latest else [],
+        hours=[hour for hour in LANDMARK_HOURS if hour <= latest],
         prophylaxis=[
             Prophylaxis(name=name, label=world.mitigations[name].label, column=column)
             for name, column in _AGENTS.items()
@@ -210,6 +215,20 @@ def page_data(pairs: Sequence[ModelPair], packed: Sequence[PackedPair]) -> PageD
         interval_names={str(holds): name for holds, name in INTERVAL_NAMES.items()},
         explanation_notice=EXPLANATION_NOTICE,
     )
+
+
+def _course_reading(stem: str) -> CourseReading:
+    """A reading after the first dose; a laboratory value is read in the units of the one before, a
+    vital sign in those of a ward's chart.
+    """
+    like = FIELDS[f"{stem}__h{LANDMARK_HOURS[0]}"]
+    quantity = stem.partition("__")[0]
+    units_of = FIELDS.get(stem) or WARD.get(quantity, like)
+    label = like.label.removesuffix(f" at {LANDMARK_HOURS[0]} h")
+    field = replace(
+        units_of, label=label, kind=like.kind, possible=like.possible, plausible=like.plausible
+    )
+    return CourseReading(stem=stem, column=InputColumn.of(field))
 
 
 def _page_model(

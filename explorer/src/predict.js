@@ -116,7 +116,7 @@ function account(model, row) {
  * @param {Column} column
  * @returns {boolean}
  */
-export function isImpossible(value, column) {
+function isImpossible(value, column) {
   if (column.kind === "flag") return value !== 0 && value !== 1;
   return isOutside(value, column.possible);
 }
@@ -139,6 +139,16 @@ function inUnit(span, column) {
   const unit = column.unit === "1" ? "" : column.unit;
   const ends = span === null ? "any range" : `${general(span[0])} to ${general(span[1])}`;
   return `${ends} ${unit}`.trim();
+}
+
+/**
+ * Whether a patient is of a group of whom the model gives no risk.
+ * @param {Model} model
+ * @param {Row} row
+ * @returns {boolean}
+ */
+export function isInRefusedGroup(model, row) {
+  return model.contract.refused.some((group) => isInGroup(row, group));
 }
 
 /**

@@ -154,6 +154,72 @@
  * @property {Record<string, number>} other_units factor to `unit`
  * @property {Record<string, number>} limited_units factor to the unit of the laboratory's limit
  * @property {Record<string, number>} zeros
+ *
+ * @typedef {UnitsOfColumn & {name: string, label: string, meaning: string,
+ *   kind: "float" | "int" | "bool" | "category", possible: Span | null, plausible: Span | null,
+ *   usual: Span | null}} InputColumn
+ *
+ * @typedef {object} PageRegimen
+ * @property {string} name
+ * @property {string} note
+ * @property {Record<string, string | number | boolean>} row
+ * @property {boolean} has_own_dose
+ *
+ * @typedef {object} PageProduct
+ * @property {string} name
+ * @property {string} label
+ * @property {string[]} other_names
+ * @property {string} platform
+ * @property {number} window_d
+ * @property {string} tumour_type
+ * @property {string} tumour_label
+ * @property {string} default_regimen
+ * @property {PageRegimen[]} regimens
+ * @property {string[]} guidance
+ *
+ * @typedef {object} PublishedRate
+ * @property {string} product
+ * @property {2 | 3} grade
+ * @property {string} trial
+ * @property {number} events
+ * @property {number} n
+ * @property {number} low
+ * @property {number} high
+ * @property {boolean} is_verified
+ *
+ * @typedef {object} GuidanceText
+ * @property {string} id
+ * @property {string} topic
+ * @property {number[]} grades
+ * @property {string} text
+ * @property {string} setting
+ * @property {string} source
+ * @property {string} place
+ *
+ * @typedef {object} PairEntry
+ * @property {string} key
+ * @property {string} label
+ * @property {string | null} grade3plus
+ * @property {number} landmark_h
+ * @property {string} sha256
+ *
+ * @typedef {object} PageData
+ * @property {"crsrisk explorer 1"} format
+ * @property {string} version
+ * @property {string} notice
+ * @property {PairEntry[]} models
+ * @property {PageProduct[]} products
+ * @property {InputColumn[]} columns
+ * @property {{stem: string, column: InputColumn}[]} course
+ * @property {number[]} hours
+ * @property {{name: string, label: string, column: string}[]} prophylaxis
+ * @property {PublishedRate[]} published
+ * @property {IdentityFacts} identity
+ * @property {{about: string, statements: GuidanceText[], sources: Record<string, string>}} guidance
+ * @property {Record<string, string>} grades
+ * @property {string} grades_source
+ * @property {Record<string, string>} interval_names
+ * @property {string} explanation_notice
  */
 
 export {};

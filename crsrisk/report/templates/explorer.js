@@ -1,0 +1,1926 @@
+"use strict";
+(() => {
+  // src/forest.js
+  var CATEGORICAL = 1;
+  var DEFAULT_LEFT = 2;
+  var MISSING_ZERO = 4;
+  var MISSING_NAN = 8;
+  var NEARLY_ZERO = Math.fround(1e-35);
+  function floats(values, empty) {
+    return Float64Array.from(values, (value) => value === null ? empty : value);
+  }
+  function readForest(document2) {
+    if (document2.decision.some((kind) => kind & CATEGORICAL)) {
+      throw new Error("a split of categories, which this page does not know");
+    }
+    return {
+      feature: Int32Array.from(document2.feature),
+      threshold: floats(document2.threshold, Infinity),
+      decision: Int32Array.from(document2.decision),
+      left: Int32Array.from(document2.left),
+      right: Int32Array.from(document2.right),
+      leaf: Float64Array.from(document2.leaf),
+      roots: Int32Array.from(document2.roots)
+    };
+  }
+  function readRefits(document2) {
+    const { splits } = document2;
+    const threshold = floats(splits.threshold, Infinity);
+    return document2.refits.map((refit) => {
+      const numbers = refit.nodes.filter((node2) => node2 >= 0);
+      const children = new Int32Array(2 * numbers.length);
+      const roots = [];
+      const open = [];
+      let node = 0;
+      let leaf = 0;
+      for (const split of refit.nodes) {
+        const place = split >= 0 ? node : ~leaf;
+        const parent = open.pop();
+        if (parent === void 0) roots.push(place);
+        else children[parent] = place;
+        if (split >= 0) {
+          open.push(2 * node + 1, 2 * node);
+          node += 1;
+        } else {
+          leaf += 1;
+        }
+      }
+      return {
+        forest: {
+          feature: Int32Array.from(numbers, (at) => splits.feature[at]),
+          threshold: Float64Array.from(numbers, (at) => threshold[at]),
+          decision: Int32Array.from(numbers, (at) => splits.decision[at]),
+          left: children.filter((_, at) => at % 2 === 0),
+          right: children.filter((_, at) => at % 2 === 1),
+          leaf: Float64Array.from(refit.leaf),
+          roots: Int32Array.from(roots)
+        },
+        fill: floats(refit.fill, NaN),
+        intercept: refit.intercept,
+        slope: refit.slope
+      };
+    });
+  }
+  function goesLeft(forest, at, row2) {
+    const kind = forest.decision[at];
+    let value = row2[forest.feature[at]];
+    const isMissing = value !== value;
+    if (kind & MISSING_NAN) {
+      if (isMissing) return (kind & DEFAULT_LEFT) > 0;
+      return value <= forest.threshold[at];
+    }
+    if (isMissing) value = 0;
+    if (kind & MISSING_ZERO && -NEARLY_ZERO <= value && value <= NEARLY_ZERO) {
+      return (kind & DEFAULT_LEFT) > 0;
+    }
+    return value <= forest.threshold[at];
+  }
+  function rawLogOdds(forest, row2) {
+    let total = 0;
+    for (const root of forest.roots) {
+      let at = root;
+      while (at >= 0) at = goesLeft(forest, at, row2) ? forest.left[at] : forest.right[at];
+      total += forest.leaf[~at];
+    }
+    return total;
+  }
+  function swapWeights(most) {
+    return Array.from(
+      { length: most + 1 },
+      (_, a) => Float64Array.from({ length: most + 1 }, (_2, b) => {
+        if (a === 0) return 0;
+        let binomial = 1;
+        for (let k = 1; k <= Math.min(a, b); k += 1) {
+          binomial = binomial * (a + b - Math.min(a, b) + k) / k;
+        }
+        return 1 / (a * binomial);
+      })
+    );
+  }
+  function referenceShapley(forest, here, there, players, count) {
+    const weights = swapWeights(count);
+    const shares = new Float64Array(count);
+    const side = new Int8Array(count);
+    const path = [];
+    const toParting = (start) => {
+      let at = start;
+      while (at >= 0) {
+        let isLeft = goesLeft(forest, at, here);
+        const isLeftThere = goesLeft(forest, at, there);
+        if (isLeft !== isLeftThere) {
+          const whose = side[players[forest.feature[at]]];
+          if (whose === 0) return at;
+          if (whose < 0) isLeft = isLeftThere;
+        }
+        at = isLeft ? forest.left[at] : forest.right[at];
+      }
+      return at;
+    };
+    const give = (value) => {
+      const own = path.filter((player) => side[player] > 0).length;
+      const others = path.length - own;
+      for (const player of path) {
+        if (side[player] > 0) shares[player] += value * weights[own][others];
+        else shares[player] -= value * weights[others][own];
+      }
+    };
+    const walk = (start) => {
+      const at = toParting(start);
+      if (at < 0) {
+        give(forest.leaf[~at]);
+        return;
+      }
+      const player = players[forest.feature[at]];
+      const isLeft = goesLeft(forest, at, here);
+      path.push(player);
+      for (const own of [-1, 1]) {
+        side[player] = own;
+        walk(isLeft === own > 0 ? forest.left[at] : forest.right[at]);
+      }
+      side[player] = 0;
+      path.pop();
+    };
+    for (const root of forest.roots) walk(root);
+    return shares;
+  }
+
+  // src/model.js
+  function readModel(document2) {
+    const { contract, applicability } = document2;
+    const places = new Map(contract.variables.map((variable, place) => [variable.name, place]));
+    const size = applicability?.columns.length ?? 0;
+    const correlation = Array.from({ length: size }, () => new Float64Array(size));
+    applicability?.correlation.forEach((numbers, row2) => {
+      correlation[row2][row2] = 1;
+      numbers.forEach((number2, column) => {
+        correlation[row2][column] = number2;
+        correlation[column][row2] = number2;
+      });
+    });
+    return {
+      document: document2,
+      contract,
+      columns: new Map(contract.columns.map((column) => [column.name, column])),
+      forest: readForest(document2.forest),
+      fill: floats(
+        contract.features.map((feature) => feature.fill),
+        NaN
+      ),
+      players: contract.features.map((feature) => places.get(feature.variable) ?? -1),
+      refits: document2.refits === null ? [] : readRefits(document2.refits),
+      correlation
+    };
+  }
+  function readPair(document2) {
+    return {
+      grade2plus: readModel(document2.grade2plus),
+      grade3plus: document2.grade3plus === null ? null : readModel(document2.grade3plus)
+    };
+  }
+  function numberOf(row2, name) {
+    const cell = row2[name];
+    return cell === null || cell === void 0 || typeof cell === "string" ? NaN : Number(cell);
+  }
+  function wordOf(row2, name) {
+    const cell = row2[name];
+    return typeof cell === "string" ? cell : "";
+  }
+  function features(model, row2) {
+    return Float64Array.from(model.contract.features, ({ name }) => {
+      const end = name.indexOf("__");
+      const stem = end < 0 ? name : name.slice(0, end);
+      if (model.columns.get(stem)?.kind !== "word") return numberOf(row2, name);
+      return wordOf(row2, stem) === name.slice(end + 2) ? 1 : 0;
+    });
+  }
+  function filled(table, fill) {
+    return table.map((value, place) => value !== value ? fill[place] : value);
+  }
+  function logOdds(model, row2) {
+    const { intercept, slope: slope2 } = model.document.calibrator;
+    return intercept + slope2 * rawLogOdds(model.forest, filled(features(model, row2), model.fill));
+  }
+  function refitLogOdds(model, row2) {
+    const table = features(model, row2);
+    return model.refits.map(
+      (refit) => refit.intercept + refit.slope * rawLogOdds(refit.forest, filled(table, refit.fill))
+    );
+  }
+
+  // src/numbers.js
+  function round(value) {
+    const up = Math.round(value);
+    return Math.abs(value % 1) === 0.5 && up % 2 !== 0 ? up - 1 : up;
+  }
+  function significantDigits(value, count) {
+    const [mantissa, power] = Math.abs(value).toExponential(100).split("e");
+    const all = mantissa.replace(".", "");
+    let exponent = Number(power);
+    const kept = all.slice(0, count);
+    const rest = all.slice(count);
+    const half = `5${"0".repeat(rest.length - 1)}`;
+    const isOdd = Number(kept.at(-1) ?? "0") % 2 === 1;
+    if (!(rest > half || rest === half && isOdd)) return { digits: kept || "0", exponent };
+    const raised = (BigInt(kept || "0") + 1n).toString();
+    const grown = raised.length - kept.length;
+    if (grown > 0) exponent += 1;
+    return { digits: count === 0 ? raised : raised.slice(0, count), exponent };
+  }
+  function general(value, digits = 6) {
+    const sign2 = value < 0 || Object.is(value, -0) ? "-" : "";
+    if (value === 0) return `${sign2}0`;
+    const found = significantDigits(value, digits);
+    const { exponent } = found;
+    const stripped = found.digits.replace(/0+$/, "");
+    if (exponent < -4 || exponent >= digits) {
+      const [first, ...others] = stripped;
+      const power = `${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
+      return `${sign2}${first}${others.length ? `.${others.join("")}` : ""}e${power}`;
+    }
+    if (exponent < 0) return `${sign2}0.${"0".repeat(-exponent - 1)}${stripped}`;
+    const whole = stripped.slice(0, exponent + 1).padEnd(exponent + 1, "0");
+    const decimals = stripped.slice(exponent + 1);
+    return `${sign2}${whole}${decimals ? `.${decimals}` : ""}`;
+  }
+  function fixed(value, decimals) {
+    const sign2 = value < 0 || Object.is(value, -0) ? "-" : "";
+    const zero = `0${decimals ? `.${"0".repeat(decimals)}` : ""}`;
+    if (value === 0) return sign2 + zero;
+    const first = Number(Math.abs(value).toExponential(100).split("e")[1]);
+    const count = first + 1 + decimals;
+    if (count < 0) return sign2 + zero;
+    const { digits, exponent } = significantDigits(value, count);
+    if (count === 0 && digits === "0") return sign2 + zero;
+    const all = exponent < 0 ? "0".repeat(-exponent) + digits : digits;
+    const places = Math.max(exponent, 0) + 1;
+    const whole = all.slice(0, places).padEnd(places, "0");
+    const rest = all.slice(whole.length).slice(0, decimals).padEnd(decimals, "0");
+    return `${sign2}${whole}${decimals ? `.${rest}` : ""}`;
+  }
+  function grouped(value, decimals = 0) {
+    const [whole, rest] = fixed(value, decimals).split(".");
+    return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (rest === void 0 ? "" : `.${rest}`);
+  }
+
+  // src/course.js
+  var LABORATORY = ["crp_mg_l", "il6_pg_ml", "ferritin_ug_l"];
+  var VITALS = ["temperature_c__max", "map_mmhg__min", "spo2_pct__min"];
+  var GRADE = "grade__max";
+  var REACHED = 2;
+  function withCourse(row2, readings, contract, hours) {
+    const landmark = contract.landmark_h;
+    const times = hours.filter((hour) => hour <= landmark);
+    const found = gradesOf(readings, times, landmark);
+    if ("problem" in found) return found;
+    const reading = (stem, hour) => readings.get(hour)?.[stem] ?? NaN;
+    const known = { ...row2 };
+    for (const { name } of contract.columns) {
+      const [stem, rest = ""] = splitAt(name.replace(`__h${landmark}`, ""), "__");
+      if (!name.endsWith(`__h${landmark}`)) continue;
+      let value = NaN;
+      if (stem === "grade") {
+        const first = times.find((hour) => (found.grades.get(hour) ?? 0) >= 1);
+        value = rest === "onset" ? first ?? NaN : found.grades.get(landmark) ?? NaN;
+      } else if (LABORATORY.includes(stem)) {
+        const values = times.map((hour) => reading(stem, hour));
+        if (rest === "max") value = farthest(values, Math.max);
+        else if (rest === "slope") value = slope([numberOf(row2, stem), ...values], [0, ...times]);
+        else value = reading(stem, landmark);
+      } else {
+        const extreme = VITALS.find((vital) => vital.startsWith(`${stem}__`)) ?? "";
+        const pick = extreme.endsWith("max") ? Math.max : Math.min;
+        const soFar = times.map((_, place) => {
+          const values = times.slice(0, place + 1).map((hour) => reading(extreme, hour));
+          return Number.isNaN(values[place]) ? NaN : farthest(values, pick);
+        });
+        value = rest === "slope" ? slope(soFar, times) : soFar[times.indexOf(landmark)];
+      }
+      known[name] = Number.isNaN(value) ? null : value;
+    }
+    return { row: known };
+  }
+  function splitAt(text, mark) {
+    const place = text.indexOf(mark);
+    return place < 0 ? [text] : [text.slice(0, place), text.slice(place + mark.length)];
+  }
+  function farthest(values, pick) {
+    const known = values.filter((value) => !Number.isNaN(value));
+    return known.length ? pick(...known) : NaN;
+  }
+  function gradesOf(readings, times, landmark) {
+    const given = times.flatMap((hour) => {
+      const grade = readings.get(hour)?.[GRADE];
+      return grade === void 0 ? [] : [{ hour, grade }];
+    });
+    if (!given.some(({ hour }) => hour === landmark)) {
+      return { problem: `Worst CRS grade at ${landmark} h is needed.` };
+    }
+    const worst = Math.max(...given.map(({ grade }) => grade));
+    if (worst >= REACHED) {
+      return {
+        problem: `CRS of grade ${general(worst)} by ${landmark} h: the model speaks of patients without grade 2 or more so far, nothing is left to predict.`
+      };
+    }
+    const grades = /* @__PURE__ */ new Map();
+    for (const time of times) {
+      const low = Math.max(0, ...given.filter(({ hour }) => hour <= time).map((one) => one.grade));
+      const high = Math.min(...given.filter(({ hour }) => hour >= time).map((one) => one.grade));
+      if (low > high) {
+        return { problem: "The worst grade since the first dose cannot fall: let it rise or stay." };
+      }
+      if (low < high) {
+        return { problem: `Worst CRS grade at ${time} h is needed, since CRS was there later.` };
+      }
+      grades.set(time, low);
+    }
+    return { grades };
+  }
+  function slope(readings, times) {
+    const isKnown = readings.map((value) => !Number.isNaN(value));
+    const n = Math.max(isKnown.filter(Boolean).length, 1);
+    const mean = (values) => values.reduce((sum, value, place) => sum + (isKnown[place] ? value : 0), 0) / n;
+    const [middle, level] = [mean(times), mean(readings)];
+    let spread = 0;
+    let product = 0;
+    readings.forEach((value, place) => {
+      if (!isKnown[place]) return;
+      const late = times[place] - middle;
+      spread += late * late;
+      product += late * (value - level);
+    });
+    return spread > 0 ? product / spread : NaN;
+  }
+
+  // src/special.js
+  var LN_2 = Math.log(2);
+  var SQRT_PI = Math.sqrt(Math.PI);
+  var LN_SQRT_2_PI = 0.5 * Math.log(2 * Math.PI);
+  var FAR = 2;
+  function expit(x) {
+    return 1 / (1 + Math.exp(-x));
+  }
+  function scaledErfc(x) {
+    let b = x;
+    let fraction = b;
+    let c = b;
+    let d = 0;
+    for (let k = 1; k < 500; k += 1) {
+      const a = k / 2;
+      d = 1 / (x + a * d);
+      c = x + a / c;
+      const change = c * d;
+      fraction *= change;
+      if (Math.abs(change - 1) < 1e-16) break;
+    }
+    return 1 / (fraction * SQRT_PI);
+  }
+  function erfc(x) {
+    if (x >= FAR) return Math.exp(-x * x) * scaledErfc(x);
+    let term = x;
+    let sum = x;
+    for (let k = 1; Math.abs(term) > 1e-18 * sum; k += 1) {
+      term *= 2 * x * x / (2 * k + 1);
+      sum += term;
+    }
+    return 1 - 2 / SQRT_PI * Math.exp(-x * x) * sum;
+  }
+  function ndtr(x) {
+    const tail = 0.5 * erfc(Math.abs(x) / Math.SQRT2);
+    return x > 0 ? 1 - tail : tail;
+  }
+  function logNdtr(x) {
+    const t = Math.abs(x) / Math.SQRT2;
+    if (x > 0) return Math.log1p(-0.5 * erfc(t));
+    if (t < FAR) return Math.log(0.5 * erfc(t));
+    return -t * t + Math.log(0.5 * scaledErfc(t));
+  }
+  function ndtriExp(y) {
+    let x = -Math.sqrt(Math.max(0, -2 * y));
+    for (let k = 0; k < 200; k += 1) {
+      const value = logNdtr(x);
+      const slope2 = Math.exp(-0.5 * x * x - LN_SQRT_2_PI - value);
+      const step = (value - y) / slope2;
+      x -= step;
+      if (Math.abs(step) <= 1e-15 * Math.max(1, Math.abs(x))) break;
+    }
+    return x;
+  }
+  function gammaincc(degrees, x) {
+    if (x <= 0) return 1;
+    const isOdd = degrees % 2 === 1;
+    let a = isOdd ? 0.5 : 1;
+    let chance = isOdd ? erfc(Math.sqrt(x)) : Math.exp(-x);
+    let term = isOdd ? 2 * Math.sqrt(x) * Math.exp(-x) / SQRT_PI : x * Math.exp(-x);
+    while (2 * a < degrees) {
+      chance += term;
+      a += 1;
+      term *= x / a;
+    }
+    return chance;
+  }
+  function surpriseOf(size) {
+    return -(logNdtr(-size) + LN_2) / Math.LN10;
+  }
+
+  // src/wording.js
+  var GLYPHS = [
+    [/>= ?/g, "≥ "],
+    [/<= ?/g, "≤ "],
+    [/\+- ?/g, "± "],
+    [/(?<=\d) ?10\^9\/L/g, " × 10⁹/L"],
+    [/\b10\^9\/L/g, "× 10⁹/L"],
+    [/\bumol\/L/g, "µmol/L"],
+    [/\bug(?=[/ ]|$)/g, "µg"],
+    [/\bdegC\b/g, "°C"],
+    [/\bx ULN\b/g, "× ULN"],
+    [/(?<=\S) x (?=\S)/g, " × "],
+    [/(?<![^\s(])-(?=\d)/g, "−"]
+  ];
+  function typeset(text) {
+    return GLYPHS.reduce((said2, [pattern, glyph]) => said2.replace(pattern, glyph), text);
+  }
+  function unitInWords(unit) {
+    return unit === "1" ? "" : typeset(unit);
+  }
+  function significant(value) {
+    if (Math.abs(value) < 100) return typeset(general(value, 3));
+    return grouped(value).replace("-", "−");
+  }
+  function amount(name, number2, unit) {
+    const words = name === "dose_intensity" ? "times the usual" : unit === "1" ? "" : unit;
+    return `${number2} ${words}`.trim();
+  }
+  function of100(risk) {
+    return round(100 * risk);
+  }
+  function aboutOf100(risk) {
+    const whole = of100(risk);
+    if (whole === 0 && risk > 0) return "fewer than 1";
+    if (whole === 100 && risk < 1) return "more than 99";
+    return `about ${whole}`;
+  }
+  function rangeOf100(low, high) {
+    return `${of100(low)} to ${of100(high)} of 100`;
+  }
+  function hoursInWords(hours) {
+    return hours < 72 ? `${fixed(hours, 0)} hours` : `${fixed(hours / 24, 0)} days`;
+  }
+  function windowInWords(days, landmarkHours) {
+    const begin = landmarkHours ? `later than ${hoursInWords(landmarkHours)} and ` : "";
+    return `${begin}within ${general(days)} days after the first dose`;
+  }
+  function shortLabel(label2) {
+    return typeset(label2.split(" (")[0]);
+  }
+  function plainName(name) {
+    return typeset(name.replaceAll("_", " "));
+  }
+
+  // src/explain.js
+  var NEARLY_EQUAL = 1e-6;
+  var SMALL = 5e-3;
+  var COURSE = /^(.+?)__(?:(max|min|slope|onset)__)?h(\d+)$/;
+  var THERAPY = ["product", "platform"];
+  function medianPatient(model, row2) {
+    const known = model.contract.median_patients;
+    const of = (group, name) => known.find((one) => one.group === group && one.name === name);
+    const found = of("product", wordOf(row2, "product")) ?? of("platform", wordOf(row2, "platform")) ?? of("all", "");
+    if (found === void 0) throw new Error("a model without the median patient of all");
+    return found;
+  }
+  function explain(model, row2) {
+    const { variables, columns } = model.contract;
+    const { intercept, slope: slope2 } = model.document.calibrator;
+    const reference = medianPatient(model, row2);
+    const other = {};
+    for (const { name } of columns) {
+      other[name] = THERAPY.includes(name) ? row2[name] ?? null : reference.values[name] ?? null;
+    }
+    const here = filled(features(model, row2), model.fill);
+    const there = filled(features(model, other), model.fill);
+    const found = referenceShapley(model.forest, here, there, model.players, variables.length);
+    const contributions = found.map((share) => slope2 * share);
+    const baseLogOdds = intercept + slope2 * rawLogOdds(model.forest, there);
+    const risk = expit(intercept + slope2 * rawLogOdds(model.forest, here));
+    return {
+      reference,
+      baseLogOdds,
+      contributions,
+      reasons: reasonsOf(model, row2, risk, baseLogOdds, contributions)
+    };
+  }
+  function reasonsOf(model, row2, risk, baseLogOdds, contributions) {
+    const total = contributions.reduce((sum, share) => sum + share, 0);
+    const base = expit(baseLogOdds);
+    const end = expit(baseLogOdds + total);
+    const steepness = Math.abs(total) < NEARLY_EQUAL ? end * (1 - end) : (end - base) / total;
+    const points = Array.from(contributions, (share) => share * steepness);
+    const whole = wholePoints(points, round(100 * risk) - round(100 * base));
+    return model.contract.variables.map((variable, place) => {
+      const value = said(model, variable, row2);
+      return {
+        variable,
+        value,
+        points: points[place],
+        wholePoints: whole[place],
+        sentence: sentence(variable, value, points[place], whole[place])
+      };
+    }).sort((one, other) => Math.abs(other.points) - Math.abs(one.points));
+  }
+  function wholePoints(points, total) {
+    const exact = points.map((value) => 100 * value);
+    const whole = exact.map(Math.trunc);
+    const short = total - whole.reduce((sum, value) => sum + value, 0);
+    const sign2 = short > 0 ? 1 : -1;
+    const left = exact.map((value, place) => Math.max(sign2 * (value - whole[place]), 0));
+    const order = [...exact.keys()].sort(
+      (one, other) => left[other] - left[one] || Math.abs(exact[other]) - Math.abs(exact[one])
+    );
+    for (const place of order.slice(0, Math.abs(short))) whole[place] += sign2;
+    return whole.map((value) => value || 0);
+  }
+  function featuresOf(model, variable) {
+    return model.contract.features.filter((feature) => feature.variable === variable.name).map((feature) => feature.name);
+  }
+  function said(model, variable, row2) {
+    if (model.columns.get(variable.name)?.kind === "word") {
+      return wordOf(row2, variable.name).replaceAll("_", " ") || "not given";
+    }
+    const names = featuresOf(model, variable);
+    if (variable.theme === "course") {
+      return courseInWords(
+        names.map((name) => [name, numberOf(row2, name)]),
+        variable.unit
+      );
+    }
+    const shown2 = names.includes(variable.name) ? variable.name : names.find((name) => name.includes("__max__")) ?? names[0];
+    const value = numberOf(row2, shown2);
+    if (Number.isNaN(value)) return "not measured";
+    if (model.columns.get(shown2)?.kind === "flag") return value ? "yes" : "no";
+    return amount(variable.name, number(value), variable.unit);
+  }
+  function sentence(variable, value, points, whole) {
+    const usual2 = variable.usual !== null && value !== "not measured" ? ` (usual ${general(variable.usual[0])} to ${general(variable.usual[1])})` : "";
+    const size = whole ? `about ${Math.abs(whole)} of 100` : "less than 1 of 100";
+    const direction = points > 0 ? "raises" : points < 0 ? "lowers" : "does not change";
+    const end = points ? ` by ${size}` : "";
+    const marker = {
+      cause: "",
+      marker: "; it travels with causes, without an effect of its own",
+      mediator: "; it is part of the reaction, not its origin"
+    }[variable.kind];
+    return `${variable.label}: ${value}${usual2} ${direction} the risk${end} (${variable.why}${marker}).`;
+  }
+  function courseInWords(values, unit) {
+    const parts = {};
+    let hour = "";
+    for (const [name, value] of values) {
+      const named = COURSE.exec(name);
+      if (named !== null && !Number.isNaN(value)) {
+        parts[named[2] ?? "last"] = value;
+        hour = named[3];
+      }
+    }
+    const level = parts.last ?? parts.max ?? parts.min;
+    if (level === void 0) return "not measured";
+    if (values.some(([name]) => name.startsWith("grade__"))) return gradeInWords(parts, hour);
+    const start = `${number(level)} ${unit} ${"last" in parts ? "at" : "by"} ${hour} h`;
+    const more = [];
+    if ("last" in parts && "max" in parts) {
+      const isLast = parts.max <= parts.last;
+      more.push(isLast ? "the highest so far" : `highest ${number(parts.max)} ${unit}`);
+    }
+    if ("slope" in parts) more.push(slopeInWords(parts.slope, level, unit));
+    return more.length ? `${start} (${more.join(", ")})` : start;
+  }
+  function gradeInWords(parts, hour) {
+    if (!parts.max) return `no CRS by ${hour} h`;
+    const first = "onset" in parts ? ` (first seen by ${general(parts.onset)} h)` : "";
+    return `grade ${general(parts.max)} by ${hour} h${first}`;
+  }
+  function slopeInWords(slope2, level, unit) {
+    const isSmall = Math.abs(slope2) < SMALL * Math.abs(level);
+    if (slope2 === 0 || unit !== "degC" && unit !== "%" && isSmall) return "unchanged";
+    const size = general(Number(general(Math.abs(slope2), 2)));
+    return `${slope2 > 0 ? "rising" : "falling"} by ${size} ${unit} an hour`;
+  }
+  function number(value) {
+    return Math.abs(value) >= 100 ? fixed(value, 0) : general(value, 3);
+  }
+
+  // src/applicability.js
+  var LEAST = 22250738585072014e-324;
+  var NAMED = 3;
+  function chainOf(summary, row2) {
+    const product = `product ${wordOf(row2, "product")}`;
+    const platform = `platform ${wordOf(row2, "platform")}`;
+    const grade = summary.grade_column === null ? NaN : numberOf(row2, summary.grade_column);
+    const end = Number.isNaN(grade) ? "" : `, grade ${general(grade)}`;
+    const names = [product + end, platform + end, ...end ? [`all${end}`] : [], "all"];
+    return names.filter((name) => name in summary.groups);
+  }
+  function scoreOf(spread, value) {
+    const { knots, scores, low, high } = spread;
+    const last = knots.length - 1;
+    if (value > knots[last]) return -ndtriExp(high[0] - (value - knots[last]) / high[1]);
+    if (value < knots[0]) return ndtriExp(low[0] - (knots[0] - value) / low[1]);
+    const at = knots.findIndex((knot) => knot > value) - 1;
+    if (at < 0) return scores[last];
+    const slope2 = (scores[at + 1] - scores[at]) / (knots[at + 1] - knots[at]);
+    return slope2 * (value - knots[at]) + scores[at];
+  }
+  function squaredDistance(scores, correlation) {
+    const factor = correlation.map((numbers) => numbers.slice());
+    const solved = scores.slice();
+    let squared = 0;
+    for (let row2 = 0; row2 < scores.length; row2 += 1) {
+      for (let column = 0; column <= row2; column += 1) {
+        let sum = correlation[row2][column];
+        for (let k = 0; k < column; k += 1) sum -= factor[row2][k] * factor[column][k];
+        factor[row2][column] = row2 === column ? Math.sqrt(sum) : sum / factor[column][column];
+      }
+      let left = scores[row2];
+      for (let k = 0; k < row2; k += 1) left -= factor[row2][k] * solved[k];
+      solved[row2] = left / factor[row2][row2];
+      squared += solved[row2] ** 2;
+    }
+    return squared;
+  }
+  function whyOutside(model, row2) {
+    const summary = model.document.applicability;
+    if (summary === null) return "";
+    const chain = chainOf(summary, row2);
+    const groupOf = (name) => chain.find((group) => name in summary.groups[group]);
+    const scores = summary.columns.map((name, place) => {
+      const group = groupOf(name);
+      const value2 = Math.asinh(3 * numberOf(row2, name) / summary.scales[place]);
+      if (group === void 0 || Number.isNaN(value2)) return NaN;
+      return scoreOf(summary.groups[group][name], value2);
+    });
+    const known = [...scores.keys()].filter((place) => !Number.isNaN(scores[place]));
+    const largest = Math.max(0, ...known.map((place) => Math.abs(scores[place])));
+    const value = surpriseOf(largest);
+    let combination = 0;
+    if (known.length) {
+      const squared = squaredDistance(
+        known.map((place) => scores[place]),
+        known.map((place) => known.map((other) => model.correlation[place][other]))
+      );
+      combination = -Math.log(Math.max(gammaincc(known.length, squared / 2), LEAST)) / Math.LN10;
+    }
+    const isFar = value / summary.value_limit > 1;
+    if (!isFar && !(combination / summary.combination_limit > 1)) return "";
+    const rate = `1 of ${grouped(1 / summary.false_alarm_rate)} of them`;
+    if (value > summary.value_limit) {
+      const beyond = known.map((place) => ({ place, size: surpriseOf(Math.abs(scores[place])) })).sort((one, other) => other.size - one.size).filter(({ size }) => size > summary.value_limit).slice(0, NAMED).map(({ place }) => usual(model, summary, place, groupOf(summary.columns[place]) ?? ""));
+      return `Cannot estimate: ${beyond.join(" and ")}; farther out than ${rate}.`;
+    }
+    const pair = farthestPair(model, scores, known).map((k) => label(model, summary.columns[k]));
+    const whom = chain.length ? groupInWords(chain[0]) : "";
+    return `Cannot estimate: no training patients ${whom} had values that go together like these, above all ${pair[0]} with ${pair[1]}; farther out than ${rate}.`;
+  }
+  function label(model, name) {
+    return model.document.labels[name].label;
+  }
+  function farthestPair(model, scores, known) {
+    let pair = [known[0], known[0]];
+    let farthest2 = -Infinity;
+    known.forEach((first, place) => {
+      for (const second of known.slice(place + 1)) {
+        const [one, other] = [scores[first], scores[second]];
+        const tie = model.correlation[first][second];
+        const far = (one ** 2 + other ** 2 - 2 * tie * one * other) / (1 - tie ** 2);
+        if (far > farthest2) [farthest2, pair] = [far, [first, second]];
+      }
+    });
+    return pair;
+  }
+  function usual(model, summary, place, group) {
+    const name = summary.columns[place];
+    const spread = summary.groups[group][name];
+    const ends = [spread.knots[0], spread.knots[spread.knots.length - 1]].map(
+      (end) => general(Math.sinh(end) * summary.scales[place] / 3, 3)
+    );
+    const share = ndtr(spread.scores[spread.scores.length - 1]) - ndtr(spread.scores[0]);
+    const many = share > 0.9 ? "nearly all" : `${fixed(100 * share, 0)} of 100`;
+    const unit = model.columns.get(name)?.unit ?? "1";
+    const span = ends.join(" to ");
+    const told2 = unit === "1" ? span : amount(name, span, unit);
+    return `${label(model, name)} (${name}) is far from that of training patients ${groupInWords(group)} (${many}: ${told2})`;
+  }
+  function groupInWords(group) {
+    const [kind, grade = ""] = group.split(", grade ");
+    const [what, ...rest] = kind.split(" ");
+    const name = rest.join(" ");
+    const whom = what === "product" ? `under ${name}` : what === "platform" ? `of the platform ${name}` : "of any product";
+    return grade ? `${whom} with worst CRS grade ${grade} so far` : whom;
+  }
+
+  // src/identity.js
+  var SEX = ["male", "female"];
+  function plain(text) {
+    return text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
+  }
+  function productNamed(text, facts) {
+    return facts.product_names[plain(text)] ?? null;
+  }
+  function contradictions(row2, facts) {
+    const found = [];
+    const product = wordOf(row2, "product");
+    const platform = wordOf(row2, "platform");
+    const known = productNamed(product, facts);
+    const own = known === null ? null : facts.platform_of[known];
+    if (own !== null && own !== platform && facts.platforms.includes(platform)) {
+      found.push({
+        column: "platform",
+        expected: `product and platform of one therapy: ${product} is of the platform ${own}`
+      });
+    }
+    const type = wordOf(row2, "tumour_type");
+    const tumour = facts.tumour_types[type] ?? facts.tumour_types[plain(type)];
+    if (tumour === void 0) return found;
+    const sex = numberOf(row2, "is_female");
+    if (tumour.is_female !== null && !Number.isNaN(sex) && sex !== tumour.is_female) {
+      found.push({
+        column: "is_female",
+        expected: `sex and tumour type of one patient: ${type} is of ${SEX[tumour.is_female]} patients alone`
+      });
+    }
+    const youngest = tumour.youngest_years;
+    if (youngest >= facts.adult_years && numberOf(row2, "age_years") < youngest) {
+      found.push({
+        column: "age_years",
+        expected: `age and tumour type of one patient: ${type} is of adults, ${general(youngest)} years or older`
+      });
+    }
+    return found;
+  }
+
+  // src/predict.js
+  var OTHER_PLATFORM = "other";
+  function predict(model, identity, row2) {
+    const { refusals, warnings, missing } = account(model, row2);
+    let reasons = [...refusals, ...warnings];
+    let isRefused = refusals.length > 0;
+    const product = wordOf(row2, "product");
+    const levels = model.columns.get("product")?.levels;
+    if (!isRefused && levels && product !== "" && !levels.includes(product)) {
+      isRefused = true;
+      reasons = [`product is not one that ${model.document.label} was trained on.`];
+    }
+    for (const { column, expected } of contradictions(row2, identity)) {
+      isRefused = true;
+      reasons.unshift(`${column} contradicts another column; expected ${expected}.`);
+    }
+    const outside = isRefused ? "" : whyOutside(model, row2);
+    if (outside) reasons.unshift(outside);
+    const value = logOdds(model, row2);
+    return {
+      logOdds: value,
+      risk: isRefused || outside ? null : expit(value),
+      status: isRefused ? "refused" : outside ? "cannot estimate" : warnings.length ? "warned" : "ok",
+      reasons,
+      missing
+    };
+  }
+  function account(model, row2) {
+    const refusals = [];
+    const warnings = [];
+    const missing = [];
+    for (const column of model.contract.columns) {
+      const { name } = column;
+      const word = wordOf(row2, name);
+      const number2 = numberOf(row2, name);
+      const isMissing = column.kind === "word" ? word === "" : Number.isNaN(number2);
+      if (isMissing) {
+        missing.push(name);
+        if (!column.was_missing_in_training) {
+          warnings.push(`${name} is missing, but was known of every training patient.`);
+        }
+        continue;
+      }
+      if (column.kind === "word") {
+        if (!column.levels.includes(word)) {
+          warnings.push(
+            `${name} is not one that the model was trained on: its own effect is unknown, the risk rests on the rest.`
+          );
+        }
+        if (name === "platform" && word === OTHER_PLATFORM && !column.levels.includes(word)) {
+          refusals.push(
+            `platform ${OTHER_PLATFORM} is none of those that the model was trained on: a model that was trained on such patients is needed.`
+          );
+        }
+      } else if (isImpossible(number2, column)) {
+        refusals.push(`${name} is impossible: outside ${inUnit(column.possible, column)}.`);
+      } else if (isOutside(number2, column.trained)) {
+        const seen = inUnit(column.trained, column);
+        warnings.push(
+          `${name} is outside what the model has seen, ${seen}: the trees go on as at the edge.`
+        );
+      }
+    }
+    for (const group of model.contract.refused) {
+      if (isInGroup(row2, group)) refusals.push(`No risk is given for ${groupInWords2(group)}.`);
+    }
+    return { refusals, warnings, missing };
+  }
+  function isImpossible(value, column) {
+    if (column.kind === "flag") return value !== 0 && value !== 1;
+    return isOutside(value, column.possible);
+  }
+  function isOutside(value, span) {
+    return span !== null && (value < span[0] || value > span[1]);
+  }
+  function inUnit(span, column) {
+    const unit = column.unit === "1" ? "" : column.unit;
+    const ends = span === null ? "any range" : `${general(span[0])} to ${general(span[1])}`;
+    return `${ends} ${unit}`.trim();
+  }
+  function isInRefusedGroup(model, row2) {
+    return model.contract.refused.some((group) => isInGroup(row2, group));
+  }
+  function isInGroup(row2, group) {
+    return group.bounds.every(({ column, at_least, below }) => {
+      const value = numberOf(row2, column);
+      return value >= (at_least ?? -Infinity) && value < (below ?? Infinity);
+    });
+  }
+  function groupInWords2(group) {
+    return `${group.bounds.map(boundInWords).join(" and ")}: ${group.reason}`;
+  }
+  function boundInWords({ column, at_least, below }) {
+    const low = at_least === null ? [] : [`>= ${general(at_least)}`];
+    const high = below === null ? [] : [`< ${general(below)}`];
+    return `${column} ${[...low, ...high].join(" and ")}`;
+  }
+
+  // src/risk.js
+  function sampleSd(values) {
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+    return Math.sqrt(squares / (values.length - 1));
+  }
+  function refitRange(model, value, refits) {
+    const { refit_reach: quantile } = model.document;
+    if (!refits.length || quantile === null) return { value: expit(value), low: NaN, high: NaN };
+    const reach = quantile * sampleSd(refits);
+    return { value: expit(value), low: expit(value - reach), high: expit(value + reach) };
+  }
+  function overWorlds(model, worlds, value, refits, row2) {
+    const found = worlds.products[wordOf(row2, "product")] ?? worlds.new_products[wordOf(row2, "platform")] ?? worlds.new_products[""];
+    const mean = value + found.shift + found.tilt * (value - found.centre);
+    const inside = Math.min(Math.max(value, found.low), found.high) - found.centre;
+    const own = Math.exp(found.log_sd + found.log_sd_tilt * inside);
+    const reach = model.document.world_reach * Math.hypot(own, refits.length ? sampleSd(refits) : 0);
+    return { value: expit(value), low: expit(mean - reach), high: expit(mean + reach) };
+  }
+  function nested(two, three) {
+    if (three === null) return { grade2plus: two, grade3plus: null };
+    const smaller = (one, other) => Number.isNaN(one) ? other : Number.isNaN(other) ? one : Math.min(one, other);
+    return {
+      grade2plus: two,
+      grade3plus: {
+        value: three.value,
+        low: smaller(three.low, two.low),
+        high: smaller(three.high, two.high)
+      }
+    };
+  }
+  function patientRisk(pair, row2) {
+    const models = pair.grade3plus === null ? [pair.grade2plus] : [pair.grade2plus, pair.grade3plus];
+    const values = models.map((model) => logOdds(model, row2));
+    const refits = models.map((model) => refitLogOdds(model, row2));
+    let isHeld = false;
+    if (models.length > 1) {
+      isHeld = values[1] > values[0];
+      values[1] = Math.min(values[1], values[0]);
+      if (refits[0].length && refits[0].length === refits[1].length) {
+        refits[1] = refits[1].map((value, place) => Math.min(value, refits[0][place]));
+      }
+    }
+    const ranges = models.map((model, k) => refitRange(model, values[k], refits[k]));
+    const range = nested(ranges[0], ranges[1] ?? null);
+    const worlds = models.flatMap((model) => model.document.worlds ?? []);
+    if (worlds.length < models.length) {
+      return { ...range, isHeld, holds: "refitting", refitRange: null };
+    }
+    const first = models.map((model, k) => overWorlds(model, worlds[k], values[k], refits[k], row2));
+    const isKnown = worlds.every((spread) => wordOf(row2, "product") in spread.products);
+    return {
+      ...nested(first[0], first[1] ?? null),
+      isHeld,
+      holds: isKnown ? "refitting and assumptions" : "refitting, assumptions and products",
+      refitRange: refits[0].length ? range : null
+    };
+  }
+
+  // src/warnings.js
+  var PLAN = [
+    "is_stepped_up",
+    "has_steroid_premedication",
+    "has_tocilizumab_prophylaxis",
+    "has_lymphodepletion"
+  ];
+  var MOST_MISSING = 3;
+  var MATTERS = 5;
+  function missingGroups(model, row2) {
+    const groups = /* @__PURE__ */ new Map();
+    for (const { name, kind } of model.contract.columns) {
+      const [stem, rest] = name.split(/__(.*)/s);
+      if (kind === "word" || !Number.isNaN(numberOf(row2, name))) continue;
+      const onset = (rest ?? "").startsWith("onset__");
+      if (onset && !(numberOf(row2, `grade__max__${rest.slice("onset__".length)}`) >= 1)) continue;
+      const key = rest === void 0 ? stem : `${stem}__`;
+      groups.set(key, [...groups.get(key) ?? [], name]);
+    }
+    return [...groups.values()];
+  }
+  function missingRanges(model, row2) {
+    const group = model.document.reference[wordOf(row2, "product")];
+    if (group === void 0) return [];
+    const ranges = [];
+    for (const names of missingGroups(model, row2)) {
+      const isFlag = model.columns.get(names[0])?.kind === "flag";
+      const end = (flag, known) => Object.fromEntries(
+        names.map((name) => [
+          name,
+          model.columns.get(name)?.kind === "flag" ? flag : known[name] ?? null
+        ])
+      );
+      const ends = [end(0, group.low), end(1, group.high)];
+      if (ends.some((one) => one[names[0]] === null)) continue;
+      const rows = ends.map((one) => ({ ...row2, ...one }));
+      if (rows.some((one) => isInRefusedGroup(model, one))) continue;
+      const [low, high] = rows.map((one) => expit(logOdds(model, one)));
+      ranges.push({
+        column: names[0],
+        values: isFlag ? [0, 1] : [Number(ends[0][names[0]]), Number(ends[1][names[0]])],
+        risks: [low, high]
+      });
+    }
+    const width = (one) => Math.abs(one.risks[1] - one.risks[0]);
+    return ranges.sort((one, other) => width(other) - width(one));
+  }
+  function warningsAbout(pair, product, row2, risk) {
+    const model = pair.grade2plus;
+    return [
+      ...untrainedPlan(model, product, row2),
+      ...outsideTraining(model, row2),
+      ...missingValues(model, row2),
+      ...modelsDiffer(risk)
+    ];
+  }
+  function untrainedPlan(model, product, row2) {
+    const seen = model.document.reference[product.name]?.seen ?? {};
+    const strange = PLAN.filter(
+      (name) => name in seen && !seen[name].includes(Boolean(row2[name]))
+    ).map((name) => model.document.labels[name].label.toLowerCase());
+    if (!strange.length) return [];
+    return [
+      `No training patient under ${shortLabel(product.label)} had this plan (${strange.join(", ")} as here): the model cannot know its effect.`
+    ];
+  }
+  function outsideTraining(model, row2) {
+    return model.contract.columns.flatMap((column) => {
+      const value = numberOf(row2, column.name);
+      if (column.trained === null || !isOutside(value, column.trained)) return [];
+      const span = column.trained.map(significant).join(" to ");
+      return [
+        `${labelOf(model, column)} ${inUnit2(model, column, significant(value))} is outside what training patients had (${inUnit2(model, column, span)}): the model goes on as at the edge.`
+      ];
+    });
+  }
+  function missingValues(model, row2) {
+    const columns = missingGroups(model, row2).map((names2) => names2[0]);
+    const told2 = missingRanges(model, row2).filter(({ risks }) => Math.abs(of100(risks[1]) - of100(risks[0])) >= MATTERS).slice(0, MOST_MISSING);
+    const others = columns.filter((name) => !told2.some((one) => one.column === name));
+    const names = others.map((name) => model.document.labels[name].label).join(", ");
+    const sentences = told2.map((missing) => missingSentence(model, missing));
+    if (others.length) sentences.push(`${told2.length ? "Also not" : "Not"} measured: ${names}.`);
+    return sentences;
+  }
+  function missingSentence(model, missing) {
+    const column = (
+      /** @type {Column} */
+      model.columns.get(missing.column)
+    );
+    const [low, high] = missing.risks.map(of100);
+    const label2 = labelOf(model, column);
+    if (column.kind === "flag") {
+      return `${label2} not known: ${low} of 100 without, ${high} with it.`;
+    }
+    const { unit } = model.document.labels[missing.column];
+    const ends = missing.values.map((value) => `${significant(value)} ${unit}`.trim());
+    return `${label2} not measured: ${low} of 100 if low (${ends[0]}), ${high} if high (${ends[1]}).`;
+  }
+  function modelsDiffer(risk) {
+    if (!risk.isHeld) return [];
+    return [
+      "The model for grade 3 or more said more than the one for grade 2 or more, which cannot be: it is held at that value. Both numbers are unsure."
+    ];
+  }
+  function labelOf(model, column) {
+    return model.document.labels[column.name].label;
+  }
+  function inUnit2(model, column, text) {
+    return amount(column.name, text, model.document.labels[column.name].unit || "1");
+  }
+
+  // src/content.js
+  var FEWEST_VALUES = 3;
+  var N_REASONS = 3;
+  function contentOf(page2, pair, entries) {
+    const { product, problems, count } = entries;
+    if (product === null && !problems.has("product")) return waiting("Choose a product.");
+    if (problems.size || product === null) {
+      return waiting(`Correct what is marked (${problems.size}), then the number is shown.`);
+    }
+    if (count < FEWEST_VALUES) {
+      const left = FEWEST_VALUES - count;
+      return waiting(`Fill in ${left} more value${left > 1 ? "s" : ""} of the patient.`);
+    }
+    if (pair === null) return waiting("The model is being unpacked.");
+    const { contract } = pair.grade2plus;
+    let { row: row2 } = entries;
+    if (contract.landmark_h) {
+      const course2 = withCourse(row2, entries.readings, contract, page2.hours);
+      if ("problem" in course2) return waiting(course2.problem);
+      row2 = course2.row;
+    }
+    const prediction = predict(pair.grade2plus, page2.identity, row2);
+    if (prediction.risk === null) {
+      const because = prediction.reasons.slice(0, prediction.status === "refused" ? void 0 : 1);
+      const told2 = because.map((text) => typeset(text.replace(/^Cannot estimate: /, "")));
+      return { kind: "cannot", because: told2, row: row2 };
+    }
+    return riskContent(page2, pair, product, row2);
+  }
+  function waiting(text) {
+    return { kind: "waiting", text };
+  }
+  function riskContent(page2, pair, product, row2) {
+    const { contract, document: document2 } = pair.grade2plus;
+    const landmark = contract.landmark_h;
+    const risk = patientRisk(pair, row2);
+    const days = contract.window_d[product.platform] ?? contract.window_d.default;
+    const window = windowInWords(days, landmark);
+    const whom = landmark ? `patients like this one at ${hoursInWords(landmark)}, without grade 2 or more so far` : "patients like this one";
+    const graded = (estimate, start, end) => ({
+      estimate,
+      count: aboutOf100(estimate.value).replace(/^about /, ""),
+      sentence: `${start}, ${aboutOf100(estimate.value)} would develop ${end}.`,
+      range: Number.isNaN(estimate.low) ? "" : rangeOf100(estimate.low, estimate.high)
+    });
+    const range = risk.refitRange?.grade2plus;
+    const { value, low, high } = risk.grade2plus;
+    const isInside = !(value < low || value > high);
+    return {
+      kind: "risk",
+      grade2plus: graded(
+        risk.grade2plus,
+        `Of 100 ${whom}`,
+        `CRS of grade 2 or more ${window}`
+      ),
+      grade3plus: risk.grade3plus && graded(risk.grade3plus, "Of the same 100", "CRS of grade 3 or more"),
+      intervalName: page2.interval_names[risk.holds],
+      covers: `${document2.covers[risk.holds] ?? ""}.` + (isInside ? "" : " The number itself lies outside: most worlds disagree with it."),
+      refitRange: range ? `${page2.interval_names.refitting} alone ${rangeOf100(range.low, range.high)}.` : "",
+      warnings: warningsAbout(pair, product, row2, risk).map(typeset),
+      reasons: reasonsContent(product, landmark, explain(pair.grade2plus, row2), risk),
+      row: row2
+    };
+  }
+  function reasonsContent(product, landmark, explanation, risk) {
+    const base = of100(expit(explanation.baseLogOdds));
+    const told2 = explanation.reasons.map(({ wholePoints: wholePoints2, sentence: sentence2 }) => ({
+      wholePoints: wholePoints2,
+      sentence: typeset(sentence2)
+    }));
+    const up = told2.filter(({ wholePoints: wholePoints2 }) => wholePoints2 > 0).slice(0, N_REASONS);
+    const down = told2.filter(({ wholePoints: wholePoints2 }) => wholePoints2 < 0).slice(0, N_REASONS);
+    const shown2 = [...up, ...down].reduce((sum, { wholePoints: wholePoints2 }) => sum + wholePoints2, 0);
+    const name = referenceInWords(explanation.reference, product, landmark);
+    return {
+      start: `The reasons start from ${name}: ${base} of 100.`,
+      up,
+      down,
+      rest: of100(risk.grade2plus.value) - base - shown2
+    };
+  }
+  function referenceInWords(reference, product, landmark) {
+    const name = reference.group === "product" ? `the median patient under ${shortLabel(product.label)}` : reference.group === "platform" ? `the median patient under products of the platform ${plainName(reference.name)}, given this one` : "the median of all training patients, given this product";
+    return name + (landmark ? ` still at risk at ${hoursInWords(landmark)}` : "");
+  }
+  function publishedRates(page2, product, grade) {
+    return page2.published.filter((one) => one.product === product.name && one.grade === grade);
+  }
+  function asText(page2, entries, content, made2) {
+    const lines = [page2.notice, ""];
+    lines.push(...entries.told.map(({ label: label2, value }) => `${label2}: ${value}`), "");
+    if (content.kind === "waiting") lines.push(content.text);
+    if (content.kind === "cannot") {
+      lines.push("Cannot estimate, because:", ...content.because.map((text) => `- ${text}`));
+    }
+    if (content.kind === "risk") {
+      for (const grade of [content.grade2plus, content.grade3plus]) {
+        if (grade) lines.push(grade.sentence, `${content.intervalName}: ${grade.range}.`);
+      }
+      lines.push(`Grade 2 (${page2.grades_source}): ${page2.grades[2]}.`);
+      if (content.warnings.length) lines.push("", ...content.warnings.map((text) => `- ${text}`));
+      lines.push("", content.reasons.start);
+      for (const reason of [...content.reasons.up, ...content.reasons.down]) {
+        lines.push(`${signed(reason.wholePoints)} of 100: ${reason.sentence}`);
+      }
+      lines.push(page2.explanation_notice);
+    }
+    return [...lines, "", ...made2].join("\n");
+  }
+  function signed(whole) {
+    return whole > 0 ? `+${whole}` : whole < 0 ? `−${-whole}` : "0";
+  }
+
+  // src/dom.js
+  var SVG = "http://www.w3.org/2000/svg";
+  function h(tag, attributes = {}, ...children) {
+    const element = document.createElement(tag);
+    set(element, attributes);
+    element.append(...nodes(children));
+    return element;
+  }
+  function svg(tag, attributes = {}, ...children) {
+    const element = document.createElementNS(SVG, tag);
+    set(element, attributes);
+    element.append(...nodes(children));
+    return element;
+  }
+  function nodes(children) {
+    return children.flatMap((child) => {
+      if (Array.isArray(child)) return nodes(child);
+      return child === null || child === false ? [] : [child];
+    });
+  }
+  function set(element, attributes) {
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === null || value === void 0 || value === false) continue;
+      element.setAttribute(name, value === true ? "" : String(value));
+    }
+  }
+
+  // src/units.js
+  function acceptedUnits(column) {
+    return [column.unit, ...Object.keys(column.other_units), ...Object.keys(column.limited_units)];
+  }
+  function needsLimit(column, unit) {
+    return unit in column.limited_units;
+  }
+  function convert(column, value, unit, limit) {
+    const factor = unit === column.unit ? 1 : column.other_units[unit] ?? column.limited_units[unit];
+    if (factor === void 0) throw new Error(`${unit} is no unit of this column`);
+    const converted = (value - (column.zeros[unit] ?? 0)) * factor;
+    if (!needsLimit(column, unit)) return converted;
+    if (limit === void 0 || !(limit > 0)) {
+      throw new Error(`${unit} needs the laboratory's upper limit`);
+    }
+    return converted / limit;
+  }
+
+  // src/entries.js
+  var LIMIT = "ldh_upper_limit_u_l";
+  var NUMBER = /^[+-]?(\d+([.,]\d+)?|[.,]\d+)$/;
+  var THOUSANDS = /^[+-]?\d{1,3},\d{3}$/;
+  var TYPICAL_LIMIT_U_L = 240;
+  function readEntries(form2, page2, trained) {
+    const problems = /* @__PURE__ */ new Map();
+    const told2 = [];
+    const landmark = Number(form2.get("landmark") ?? "0");
+    const { product, regimen } = therapyOf(form2, page2, problems, told2);
+    const row2 = { ...regimen?.row, tumour_type: product?.tumour_type ?? null };
+    for (const { column, label: label2 } of page2.prophylaxis) {
+      if (form2.get(column) !== "yes" || row2[column]) continue;
+      row2[column] = true;
+      told2.push({ label: "Before dose 1", value: shortLabel(label2) });
+    }
+    const sex = sexOf(product, page2);
+    if (sex !== null) {
+      row2.is_female = sex;
+      told2.push({ label: "Sex", value: sex ? "female" : "male" });
+    }
+    let count = 0;
+    for (const column of page2.columns) {
+      if (column.name === LIMIT || column.kind === "category" || !form2.has(column.name)) continue;
+      if (column.name === "is_female" && sex !== null) continue;
+      const read = readValue(form2, column, column.name, trained.get(column.name)?.trained ?? null);
+      if (read === null) continue;
+      if ("problem" in read) {
+        problems.set(read.at ?? column.name, read.problem);
+        continue;
+      }
+      row2[column.name] = read.value;
+      told2.push({ label: nameOf(column), value: read.told });
+      count += 1;
+    }
+    return {
+      product,
+      regimen,
+      landmark,
+      row: row2,
+      readings: landmark ? readingsOf(form2, page2, landmark, trained, problems, told2) : /* @__PURE__ */ new Map(),
+      problems,
+      told: told2,
+      count
+    };
+  }
+  function sexOf(product, page2) {
+    const facts = product && page2.identity.tumour_types[product.tumour_type];
+    return facts?.is_female === void 0 || facts?.is_female === null ? null : facts.is_female === 1;
+  }
+  function nameOf(column) {
+    return column.name === "is_female" ? "Sex" : column.label;
+  }
+  function therapyOf(form2, page2, problems, told2) {
+    const text = (form2.get("product") ?? "").trim();
+    const name = text && productNamed(text.split(" – ")[0], page2.identity);
+    const product = page2.products.find((one) => one.name === name) ?? null;
+    if (text && product === null) {
+      problems.set("product", {
+        text: "No product of this name is known to the models. Choose one of the list.",
+        canConfirm: false
+      });
+    }
+    const asked = form2.get("regimen");
+    const regimen = product?.regimens.find((one) => one.name === asked) ?? product?.regimens.find((one) => one.name === product.default_regimen) ?? null;
+    if (product !== null && regimen !== null) {
+      told2.push({ label: "Product", value: shortLabel(product.label) });
+      told2.push({ label: "Regimen", value: plainName(regimen.name) });
+      told2.push({ label: "Tumour", value: product.tumour_label });
+    }
+    return { product, regimen };
+  }
+  function readingsOf(form2, page2, landmark, trained, problems, told2) {
+    const readings = /* @__PURE__ */ new Map();
+    for (const hour of page2.hours.filter((one) => one <= landmark)) {
+      const found = {};
+      for (const { stem, column } of page2.course) {
+        const name = `${stem}__h${hour}`;
+        const seen = trained.get(`${stem}__h${landmark}`)?.trained ?? null;
+        const read = readValue(form2, column, name, stem.includes("__") ? null : seen);
+        if (read === null) continue;
+        if ("problem" in read) {
+          problems.set(name, read.problem);
+          continue;
+        }
+        found[stem] = Number(read.value);
+        told2.push({ label: `${column.label}, ${hour} h`, value: read.told });
+      }
+      readings.set(hour, found);
+    }
+    return readings;
+  }
+  function readValue(form2, column, name, seen) {
+    const text = (form2.get(name) ?? "").trim();
+    if (text === "") return null;
+    if (column.kind === "bool") {
+      const words = column.name === "is_female" ? ["female", "male"] : ["yes", "no"];
+      return { value: text === "yes", told: words[text === "yes" ? 0 : 1] };
+    }
+    const raw = numberIn(text);
+    if (typeof raw === "string") return { problem: { text: raw, canConfirm: false } };
+    const unit = form2.get(`${name}:unit`) ?? column.unit;
+    const written = `${text} ${unitInWords(unit)}`.trim();
+    if (!needsLimit(column, unit)) {
+      const isConfirmed2 = form2.get(`${name}:confirmed`) === "yes";
+      return checked(column, raw, unit, void 0, written, seen, isConfirmed2);
+    }
+    const limit = numberIn((form2.get(LIMIT) ?? "").trim());
+    if (typeof limit === "string" || isOutside(limit, [50, 2e3])) {
+      const problem = `${column.label} in ${unit} needs the laboratory's upper limit of normal, in U/L (50 to 2000).`;
+      return { problem: { text: problem, canConfirm: false }, at: LIMIT };
+    }
+    const isConfirmed = form2.get(`${name}:confirmed`) === "yes";
+    const told2 = `${written} (upper limit ${general(limit)} U/L)`;
+    return checked(column, raw, unit, limit, told2, seen, isConfirmed);
+  }
+  function numberIn(text) {
+    if (/^[<>]/.test(text)) {
+      return "A value beyond the limit of the assay: leave it out, or write what stands for it by your protocol.";
+    }
+    if (THOUSANDS.test(text)) {
+      return `Write ${text.replace(",", ".")} or ${text.replace(",", "")}: the comma can be either.`;
+    }
+    if (!NUMBER.test(text)) return "Write a number, or leave the field empty.";
+    return Number(text.replace(",", "."));
+  }
+  function checked(column, raw, unit, limit, told2, seen, isConfirmed) {
+    const value = convert(column, raw, unit, limit);
+    const inUnit3 = (span) => `${general(span[0])} to ${general(span[1])} ${unitInWords(column.unit)}`.trim();
+    if (column.possible !== null && isOutside(value, column.possible)) {
+      const text = `${told2} cannot be: possible is ${inUnit3(column.possible)}.`;
+      const likely = likelyUnits(column, raw, unit, limit, column.plausible);
+      return { problem: { text: text + likely, canConfirm: false } };
+    }
+    if (column.kind === "int" && !Number.isInteger(value)) {
+      return { problem: { text: "Write a whole number.", canConfirm: false } };
+    }
+    if (!isConfirmed && column.plausible !== null && isOutside(value, column.plausible)) {
+      const text = `${told2} is unusual: usual is ${inUnit3(column.plausible)}.`;
+      const likely = likelyUnits(column, raw, unit, limit, column.plausible);
+      return { problem: { text: text + likely, canConfirm: true } };
+    }
+    if (!isConfirmed && seen !== null && isOutside(value, seen)) {
+      const likely = likelyUnits(column, raw, unit, void 0, seen);
+      if (likely) {
+        const text = `Training patients had ${inUnit3(seen)}.`;
+        return { problem: { text: text + likely, canConfirm: true } };
+      }
+    }
+    return { value, told: told2 };
+  }
+  function likelyUnits(column, raw, unit, limit, within) {
+    const others = acceptedUnits(column).filter((other) => {
+      if (other === unit || within === null) return false;
+      const upper = needsLimit(column, other) ? limit ?? TYPICAL_LIMIT_U_L : void 0;
+      return !isOutside(convert(column, raw, other, upper), within);
+    });
+    if (!others.length) return "";
+    return ` ${general(raw)} looks like ${others.map(typeset).join(" or ")}: check the unit.`;
+  }
+
+  // src/form.js
+  var PARTS = [
+    ["Patient", ["age_years", "is_female", "weight_kg", "ecog"]],
+    ["Tumour and infection", ["sum_of_diameters_mm", "has_liver_metastases", "has_infection"]],
+    [
+      "Laboratory, last value before dose 1",
+      ["crp_mg_l", "albumin_g_l", "platelets_g_l", "creatinine_umol_l", "ldh_x_uln", LIMIT]
+    ]
+  ];
+  var GIVEN = [
+    "product",
+    "platform",
+    "antigen_restriction",
+    "is_stepped_up",
+    "has_steroid_premedication",
+    "has_tocilizumab_prophylaxis",
+    "has_lymphodepletion"
+  ];
+  function makeForm(page2) {
+    const placed = /* @__PURE__ */ new Set([...GIVEN, ...PARTS.flatMap(([, names]) => names)]);
+    const parts = PARTS.map(
+      ([title, names]) => part(
+        title,
+        names.flatMap((name) => page2.columns.find((column) => column.name === name) ?? [])
+      )
+    );
+    const others = page2.columns.filter(({ name, kind }) => !placed.has(name) && kind !== "category");
+    return h(
+      "form",
+      { autocomplete: "off", novalidate: true, "aria-label": "The patient" },
+      treatment(page2),
+      ...parts,
+      h("details", { class: "part" }, h("summary", {}, "More values"), ...others.map(control)),
+      page2.course.length ? course(page2) : null
+    );
+  }
+  function part(title, columns) {
+    return h("fieldset", { class: "part" }, h("legend", {}, title), ...columns.map(control));
+  }
+  function treatment(page2) {
+    const options = page2.products.flatMap((product) => {
+      const label2 = shortLabel(product.label);
+      return [
+        h("option", { value: plainName(product.name) }, product.label),
+        ...product.other_names.map((name) => h("option", { value: name }, label2))
+      ];
+    });
+    const times = page2.models.map(
+      ({ landmark_h: hour }) => h("option", { value: hour }, hour ? `${hour} hours after dose 1` : "before dose 1")
+    );
+    return h(
+      "fieldset",
+      { class: "part" },
+      h("legend", {}, "Treatment"),
+      row(
+        "product",
+        "Product, generic or brand name",
+        h("input", { id: "product", name: "product", list: "products", type: "text" })
+      ),
+      h("datalist", { id: "products" }, ...options),
+      row("regimen", "Regimen", h("select", { id: "regimen", name: "regimen", disabled: true })),
+      h("p", { class: "note", id: "regimen-note" }),
+      times.length > 1 ? row("landmark", "When", h("select", { id: "landmark", name: "landmark" }, ...times)) : null,
+      ...page2.prophylaxis.map(
+        ({ column, label: label2 }) => h(
+          "label",
+          { class: "check" },
+          h("input", { type: "checkbox", name: column, value: "yes" }),
+          ` ${shortLabel(label2)} before dose 1`
+        )
+      )
+    );
+  }
+  function course(page2) {
+    return h(
+      "fieldset",
+      { class: "part", id: "course", hidden: true, disabled: true },
+      h("legend", {}, "After dose 1"),
+      h("p", { class: "note" }, `Grades by ASTCT (${page2.grades_source}). `, gradesInWords(page2)),
+      ...page2.hours.map(
+        (hour) => h(
+          "details",
+          { class: "hour", "data-hour": hour, open: hour === page2.hours.at(-1) },
+          h("summary", {}, `${hour} hours`),
+          ...page2.course.map(({ stem, column }) => control(column, `${stem}__h${hour}`))
+        )
+      )
+    );
+  }
+  function gradesInWords(page2) {
+    return Object.entries(page2.grades).filter(([grade]) => Number(grade) <= 2).map(([grade, text]) => `${grade}: ${text}.`).join(" ");
+  }
+  function row(name, label2, ...controls) {
+    return h(
+      "div",
+      { class: "field", "data-field": name },
+      h("label", { for: name }, label2),
+      h("span", { class: "controls" }, ...controls),
+      h("p", { class: "problem", id: `${name}-problem`, hidden: true })
+    );
+  }
+  function control(column, named) {
+    const name = typeof named === "string" ? named : column.name;
+    if (column.kind === "bool") return yesNo(column, name);
+    if (column.kind === "int" && column.possible && column.possible[1] <= 4) {
+      const [low, high] = column.possible;
+      const values = Array.from({ length: high - low + 1 }, (_, k) => String(low + k));
+      const options2 = ["", ...values].map((value) => h("option", { value }, value || "not known"));
+      return row(name, nameOf(column), h("select", { id: name, name }, ...options2));
+    }
+    const units = acceptedUnits(column);
+    const input = h("input", {
+      id: name,
+      name,
+      type: "text",
+      inputmode: "decimal",
+      "aria-describedby": `${name}-problem`
+    });
+    const label2 = nameOf(column);
+    if (units.length === 1) {
+      const unit = unitInWords(column.unit);
+      return row(name, label2, input, h("span", { class: "unit" }, unit));
+    }
+    const options = units.map((unit) => h("option", { value: unit }, unitInWords(unit) || "×"));
+    const choice = h("select", { name: `${name}:unit`, "aria-label": `Unit of ${label2}` }, ...options);
+    return row(name, label2, input, choice);
+  }
+  function yesNo(column, name) {
+    const words = column.name === "is_female" ? ["female", "male"] : ["yes", "no"];
+    const choices = [
+      ["yes", words[0]],
+      ["no", words[1]],
+      ["", "not known"]
+    ];
+    return h(
+      "fieldset",
+      { class: "field yes-no", "data-field": name },
+      h("legend", {}, nameOf(column)),
+      h(
+        "span",
+        { class: "controls" },
+        ...choices.map(
+          ([value, text]) => h(
+            "label",
+            {},
+            h("input", { type: "radio", name, value, checked: value === "" }),
+            ` ${text}`
+          )
+        )
+      )
+    );
+  }
+  function readForm(form2) {
+    const texts = /* @__PURE__ */ new Map();
+    for (const [name, value] of new FormData(form2)) texts.set(name, String(value));
+    return texts;
+  }
+  function updateForm(form2, page2, entries) {
+    const { product, regimen, landmark, problems } = entries;
+    const choice = (
+      /** @type {HTMLSelectElement} */
+      form2.elements.namedItem("regimen")
+    );
+    if (choice.dataset.product !== (product?.name ?? "")) {
+      choice.dataset.product = product?.name ?? "";
+      choice.replaceChildren(
+        ...(product?.regimens ?? []).map(
+          ({ name }) => h("option", { value: name, selected: name === regimen?.name }, plainName(name))
+        )
+      );
+      choice.disabled = product === null;
+    }
+    const note = form2.querySelector("#regimen-note");
+    if (note) note.textContent = regimen?.note ?? "";
+    for (const { column } of page2.prophylaxis) {
+      const box = (
+        /** @type {HTMLInputElement} */
+        form2.elements.namedItem(column)
+      );
+      const isGiven = Boolean(regimen?.row[column]);
+      if (isGiven || box.disabled) box.checked = isGiven;
+      box.disabled = isGiven;
+    }
+    show(form2, "dose_intensity", regimen?.has_own_dose ?? false);
+    show(form2, "is_female", sexOf(product, page2) === null);
+    const ldh = page2.columns.find(({ name }) => name === "ldh_x_uln");
+    const unit = form2.elements.namedItem("ldh_x_uln:unit");
+    if (ldh && unit instanceof HTMLSelectElement) show(form2, LIMIT, needsLimit(ldh, unit.value));
+    const later = (
+      /** @type {HTMLFieldSetElement | null} */
+      form2.querySelector("#course")
+    );
+    if (later) {
+      later.hidden = later.disabled = !landmark;
+      for (const hour of later.querySelectorAll("details")) {
+        hour.hidden = Number(hour.dataset.hour) > landmark;
+      }
+    }
+    showProblems(form2, problems);
+  }
+  function show(form2, name, isShown) {
+    const field = (
+      /** @type {HTMLElement | null} */
+      form2.querySelector(`[data-field="${name}"]`)
+    );
+    if (!field) return;
+    field.hidden = !isShown;
+    for (const input of field.querySelectorAll("input, select")) {
+      if (!isShown) input.setAttribute("disabled", "");
+      else input.removeAttribute("disabled");
+    }
+  }
+  function showProblems(form2, problems) {
+    for (
+      const field of
+      /** @type {NodeListOf<HTMLElement>} */
+      form2.querySelectorAll("[data-field]")
+    ) {
+      const name = field.dataset.field ?? "";
+      const place = field.querySelector(".problem");
+      if (!(place instanceof HTMLElement)) continue;
+      const problem = problems.get(name);
+      const box = (
+        /** @type {HTMLInputElement | null} */
+        place.querySelector("input[type=checkbox]")
+      );
+      if (!problem && box?.checked) continue;
+      const input = field.querySelector("input");
+      input?.setAttribute("aria-invalid", String(problem !== void 0));
+      place.hidden = problem === void 0;
+      if (place.dataset.text === (problem?.text ?? "")) continue;
+      place.dataset.text = problem?.text ?? "";
+      place.replaceChildren(
+        problem?.text ?? "",
+        problem?.canConfirm ? h(
+          "label",
+          { class: "check" },
+          h("input", { type: "checkbox", name: `${name}:confirmed`, value: "yes" }),
+          " It is right as it stands"
+        ) : ""
+      );
+    }
+  }
+
+  // src/axis.js
+  var TICKS = [0, 25, 50, 75, 100];
+  function axis(groups) {
+    const scale = h(
+      "div",
+      { class: "scale", "aria-hidden": "true" },
+      h("div", {}, ...TICKS.map((tick) => h("span", { style: `left: ${tick}%` }, String(tick))))
+    );
+    return h(
+      "div",
+      { class: "axis" },
+      ...groups.map(({ title, rows }) => [
+        h("h3", {}, title),
+        h("ul", {}, ...rows.map(drawn))
+      ]),
+      scale
+    );
+  }
+  function drawn({ label: label2, figure, value, low, high, kind }) {
+    const at = (share) => `${(100 * share).toFixed(2)}%`;
+    const hasInterval = !Number.isNaN(low);
+    const middle = 8;
+    return h(
+      "li",
+      { class: kind },
+      h("span", { class: "label" }, label2, " ", h("b", {}, figure)),
+      svg(
+        "svg",
+        { width: "100%", height: 2 * middle, role: "img", "aria-label": `${of100(value)} of 100` },
+        ...TICKS.map(
+          (tick) => svg("line", { class: "grid", x1: `${tick}%`, x2: `${tick}%`, y1: 0, y2: 2 * middle })
+        ),
+        hasInterval && svg("line", { class: "interval", x1: at(low), x2: at(high), y1: middle, y2: middle }),
+        kind === "patient" ? svg("circle", { class: "point", cx: at(value), cy: middle, r: 6 }) : svg("line", { class: "point", x1: at(value), x2: at(value), y1: 1, y2: 2 * middle - 1 })
+      )
+    );
+  }
+
+  // src/result.js
+  var TOPICS = [
+    ["Watch", ["onset", "watching"]],
+    ["Laboratory", ["laboratory"]],
+    ["By grade", ["management"]],
+    ["What changes the choice", ["neurotoxicity", "checkpoint inhibitor"]]
+  ];
+  var NO_GRADE_3 = "No model of grade 3 or more stands beside this one.";
+  var FROM_HAEMATOLOGY = "extrapolated from haematology";
+  function resultOf(page2, entries, content) {
+    const { product } = entries;
+    const entered = h(
+      "section",
+      { class: "entered" },
+      h("h3", {}, "Entered"),
+      h(
+        "dl",
+        {},
+        ...entries.told.map(
+          ({ label: label2, value }) => h("div", {}, h("dt", {}, label2), h("dd", {}, value))
+        )
+      )
+    );
+    const sections = [headline(page2, product, content)];
+    if (content.kind === "risk") sections.push(why(page2, content.reasons));
+    sections.push(entered);
+    if (product) sections.push(...guidance(page2, product));
+    return sections;
+  }
+  function inShort(content) {
+    if (content.kind === "waiting") return content.text;
+    if (content.kind === "cannot") return "Cannot estimate";
+    const { count, range } = content.grade2plus;
+    return `Grade 2 or more: ${count} of 100${range ? ` (${range.replace(" of 100", "")})` : ""}`;
+  }
+  function headline(page2, product, content) {
+    const heading = h("h2", {}, "Risk of cytokine release syndrome (CRS)");
+    if (content.kind === "waiting") {
+      return h(
+        "section",
+        { class: "headline" },
+        heading,
+        h("p", { class: "waiting" }, content.text),
+        product && trials(page2, product, null)
+      );
+    }
+    if (content.kind === "cannot") {
+      return h(
+        "section",
+        { class: "headline" },
+        heading,
+        h("p", { class: "cannot" }, "Cannot estimate, because"),
+        h("ul", {}, ...content.because.map((text) => h("li", {}, text))),
+        product && trials(page2, product, null)
+      );
+    }
+    const { grade2plus, grade3plus } = content;
+    return h(
+      "section",
+      { class: "headline" },
+      heading,
+      h(
+        "p",
+        { class: "number" },
+        h("span", { class: "count" }, grade2plus.count),
+        " of 100",
+        h("span", { class: "of" }, " grade 2 or more")
+      ),
+      h(
+        "p",
+        { class: "interval" },
+        grade2plus.range ? `${content.intervalName}: ${grade2plus.range}` : "No interval is known: the number alone looks surer than it is."
+      ),
+      h("p", {}, grade2plus.sentence, " ", grade3plus?.sentence ?? NO_GRADE_3),
+      product && trials(page2, product, content),
+      h(
+        "p",
+        { class: "note" },
+        `Grade 2 (ASTCT, ${page2.grades_source}): ${page2.grades[2]}.`
+      ),
+      content.warnings.length > 0 && h("ul", { class: "warnings" }, ...content.warnings.map((text) => h("li", {}, text))),
+      h(
+        "details",
+        {},
+        h("summary", {}, "What the interval holds"),
+        h("p", {}, `${content.intervalName}: ${content.covers} ${content.refitRange}`)
+      )
+    );
+  }
+  function trials(page2, product, content) {
+    const grades = [
+      [2, content?.grade2plus],
+      [3, content?.grade3plus]
+    ];
+    let count = 0;
+    const groups = grades.flatMap(([grade, patient]) => {
+      const published = publishedRates(page2, product, grade);
+      count += published.length;
+      const rows = [...patient ? [patientRow(patient)] : [], ...published.map(trialRow)];
+      return rows.length ? [{ title: `Grade ${grade} or more`, rows }] : [];
+    });
+    const name = shortLabel(product.label);
+    const told2 = count ? `Trials of ${name}, with 95% intervals: all of their patients, whatever their risk.` : `No trial of ${name} that is known here has published a rate of these grades.`;
+    return h(
+      "figure",
+      {},
+      groups.length > 0 && axis(groups),
+      h("figcaption", {}, `Of 100 patients. ${told2}`)
+    );
+  }
+  function patientRow({ estimate, count, range }) {
+    const ends = range ? ` (${range.replace(" of 100", "")})` : "";
+    return { label: "This patient", figure: `${count}${ends}`, ...estimate, kind: "patient" };
+  }
+  function trialRow({ trial, events, n, low, high, is_verified: isVerified }) {
+    return {
+      label: isVerified ? trial : `${trial}, recalled and not verified`,
+      figure: `${of100(events / n)} (${events} of ${n})`,
+      value: events / n,
+      low,
+      high,
+      kind: isVerified ? "published" : "recalled"
+    };
+  }
+  function why(page2, { start, up, down, rest }) {
+    const list = (title, some, none) => h(
+      "div",
+      {},
+      h("h4", {}, title),
+      h(
+        "ul",
+        { class: "reasons" },
+        ...some.map(
+          ({ wholePoints: wholePoints2, sentence: sentence2 }) => h("li", {}, h("b", {}, signed(wholePoints2)), " ", sentence2)
+        ),
+        some.length === 0 && h("li", {}, none)
+      )
+    );
+    return h(
+      "section",
+      { class: "why" },
+      h("h3", {}, "Why"),
+      h("p", { class: "note" }, start),
+      h(
+        "div",
+        { class: "directions" },
+        list("Raises the risk", up, "Nothing raises it by 1 of 100 or more."),
+        list("Lowers the risk", down, "Nothing lowers it by 1 of 100 or more.")
+      ),
+      h("p", { class: "note" }, `All others together: ${signed(rest)}. ${page2.explanation_notice}`)
+    );
+  }
+  function guidance(page2, product) {
+    const statements = page2.guidance.statements.filter(({ id }) => product.guidance.includes(id));
+    const sources = [...new Set(statements.map(({ source }) => source))];
+    const line = ({ text, grades, setting, source, place }) => h(
+      "li",
+      {},
+      grades.length > 0 && h("b", {}, `Grade ${grades.join(", ")}: `),
+      text,
+      " ",
+      h(
+        "span",
+        { class: "source", title: place },
+        `[${sources.indexOf(source) + 1}${setting === FROM_HAEMATOLOGY ? ", H" : ""}]`
+      )
+    );
+    const parts = TOPICS.flatMap(([title, topics]) => {
+      const some = statements.filter(({ topic }) => topics.includes(topic));
+      if (!some.length) return [];
+      return [
+        h(
+          "details",
+          { class: "guidance", open: title === "Watch" },
+          h("summary", {}, title),
+          h("ul", {}, ...some.map(line))
+        )
+      ];
+    });
+    return [
+      h("h3", { class: "reviews" }, "What published reviews say"),
+      ...parts,
+      h(
+        "details",
+        { class: "guidance" },
+        h("summary", {}, "Sources"),
+        h("p", {}, `${page2.guidance.about} H: ${FROM_HAEMATOLOGY}.`),
+        h("ol", {}, ...sources.map((source) => h("li", {}, page2.guidance.sources[source])))
+      )
+    ];
+  }
+
+  // src/unpack.js
+  async function unpack(text) {
+    const packed = Uint8Array.from(atob(text.trim()), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return JSON.parse(await new Response(stream).text());
+  }
+
+  // src/main.js
+  var DIGEST_LETTERS = 12;
+  function byId(id) {
+    const found = document.getElementById(id);
+    if (found === null) throw new Error(`the page has no #${id}`);
+    return found;
+  }
+  var page = (
+    /** @type {PageData} */
+    JSON.parse(byId("page-data").textContent ?? "")
+  );
+  var form = makeForm(page);
+  var [result, strip, made, told] = ["result", "strip", "made", "told"].map(byId);
+  var pairs = /* @__PURE__ */ new Map();
+  var shown;
+  function pairOf(landmark) {
+    const entry = page.models.find((one) => one.landmark_h === landmark);
+    if (entry === void 0) return null;
+    const pair = pairs.get(entry.key);
+    if (pair !== void 0) return pair;
+    pairs.set(entry.key, null);
+    unpack(byId(entry.key).textContent ?? "").then((document2) => {
+      pairs.set(entry.key, readPair(document2));
+      update();
+    });
+    return null;
+  }
+  function update() {
+    const texts = readForm(form);
+    const pair = pairOf(Number(texts.get("landmark") ?? page.models[0].landmark_h));
+    const entries = readEntries(texts, page, pair?.grade2plus.columns ?? /* @__PURE__ */ new Map());
+    const content = contentOf(page, pair, entries);
+    updateForm(form, page, entries);
+    const open = new Map(
+      [...result.querySelectorAll("details")].map((one) => [titleOf(one), one.open])
+    );
+    result.replaceChildren(...resultOf(page, entries, content));
+    for (const one of result.querySelectorAll("details")) one.open = open.get(titleOf(one)) ?? one.open;
+    const short = inShort(content);
+    if (strip.textContent !== short) strip.textContent = short;
+    shown = { entries, content, digest: "" };
+    made.textContent = madeLines().join(" ");
+    if (content.kind !== "waiting") sign(shown);
+  }
+  function titleOf(details) {
+    return details.querySelector("summary")?.textContent ?? "";
+  }
+  async function sign(signed2) {
+    const { content } = signed2;
+    if (content.kind === "waiting" || !globalThis.crypto?.subtle) return;
+    const text = JSON.stringify(content.row, Object.keys(content.row).sort());
+    const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+    signed2.digest = [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, DIGEST_LETTERS);
+    if (signed2 === shown) made.textContent = madeLines().join(" ");
+  }
+  function madeLines() {
+    const now = /* @__PURE__ */ new Date();
+    const day = [now.getFullYear(), now.getMonth() + 1, now.getDate()].map((part2) => String(part2).padStart(2, "0")).join("-");
+    const entry = page.models.find((one) => one.landmark_h === shown.entries.landmark);
+    const models = [entry?.label, entry?.grade3plus].filter(Boolean).join(" and ");
+    const digest = shown.digest ? [`Inputs ${shown.digest}.`] : [];
+    return [
+      `${day}, crsrisk ${page.version}.`,
+      `Models ${models} (${entry?.sha256.slice(0, DIGEST_LETTERS)}).`,
+      ...digest
+    ];
+  }
+  async function copy() {
+    const text = asText(page, shown.entries, shown.content, madeLines());
+    try {
+      await navigator.clipboard.writeText(text);
+      told.replaceChildren("Copied.");
+    } catch {
+      const area = h("textarea", { readonly: true, rows: 12, "aria-label": "Text to copy" });
+      area.value = text;
+      told.replaceChildren(area);
+      area.select();
+    }
+  }
+  form.addEventListener("input", (event) => {
+    const input = event.target;
+    if (input instanceof HTMLInputElement && input.type === "text") {
+      const box = form.elements.namedItem(`${input.name}:confirmed`);
+      if (box instanceof HTMLInputElement) box.checked = false;
+    }
+    update();
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  byId("patient").append(form);
+  byId("print").addEventListener("click", () => print());
+  byId("copy").addEventListener("click", copy);
+  byId("clear").addEventListener("click", () => {
+    form.reset();
+    told.replaceChildren();
+    update();
+  });
+  update();
+})();
