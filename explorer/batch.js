@@ -5,15 +5,18 @@
 
 import { readFileSync } from "node:fs";
 
+import { withCourse } from "./src/course.js";
+import { readEntries } from "./src/entries.js";
 import { explain } from "./src/explain.js";
 import { logOdds, readPair } from "./src/model.js";
 import { fixed, general, round } from "./src/numbers.js";
 import { predict } from "./src/predict.js";
 import { patientRisk } from "./src/risk.js";
 import { convert } from "./src/units.js";
+import { missingRanges } from "./src/warnings.js";
 import { aboutOf100, rangeOf100, typeset } from "./src/wording.js";
 
-/** @import { Row } from "./src/types.js" */
+/** @import { Column, Contract, PageData, Row } from "./src/types.js" */
 /** @import { Model } from "./src/model.js" */
 /** @import { Estimate } from "./src/risk.js" */
 
@@ -66,6 +69,29 @@ const answers = {
           refits: risk.refitRange && printed(risk.refitRange.grade2plus),
         },
       };
+    });
+  },
+  /** @param {{pair: string, rows: Row[]}} job */
+  missing: ({ pair: place, rows }) => {
+    const pair = readPair(JSON.parse(readFileSync(place, "utf8")));
+    return rows.map((row) => missingRanges(pair.grade2plus, row));
+  },
+  /** @param {{contract: Contract, hours: number[], patients: any[]}} job */
+  course: ({ contract, hours, patients }) =>
+    patients.map(({ row, readings }) =>
+      withCourse(
+        row,
+        new Map(readings.map((/** @type {[number, any]} */ [hour, some]) => [hour, some])),
+        contract,
+        hours,
+      ),
+    ),
+  /** @param {{page: PageData, forms: Record<string, string>[], trained: Column[]}} job */
+  entries: ({ page, forms, trained }) => {
+    const columns = new Map(trained.map((column) => [column.name, column]));
+    return forms.map((form) => {
+      const entries = readEntries(new Map(Object.entries(form)), page, columns);
+      return { ...entries, problems: Object.fromEntries(entries.problems) };
     });
   },
   /** @param {{values: [number, number][]}} job */

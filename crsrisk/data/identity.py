@@ -143,8 +143,8 @@ def tumour_facts() -> dict[str, TumourFacts]:
     """The facts of every tumour type by name: of the files, and in small letters and digits of the
     types that share one.
 
-    >>> tumour_facts()["ovarian_mesothelioma"].is_female is None, tumour_facts()["ovarian"].is_female
-    (True, 1.0)
+    >>> tumour_facts()["ovarian"]
+    TumourFacts(is_female=1.0, youngest=18.0)
     """
     found = {name: _facts(name) for name in (*names("populations"), *_shared())}
     return {name: facts for name, facts in found.items() if facts is not None}
@@ -162,4 +162,6 @@ def _facts(tumour_type: str) -> TumourFacts | None:
         return TumourFacts(is_female, population.marginals["age_years"].limits[0])
     share = population.shares.is_female
     is_one_sex = share.value in (0.0, 1.0) and share.spread == 0.0
-    return TumourFacts(share.value if is_one_sex else None, population.marginals["age_years"].limits[0])
+    return TumourFacts(
+        share.value if is_one_sex else None, population.marginals["age_years"].limits[0]
+    )

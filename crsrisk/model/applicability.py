@@ -55,6 +55,9 @@ _MOST_SCORE = 4.0  # a score counts for no more in the correlations
 _DRAWN = 30.0  # patients that the tail of a wider group counts for
 _CHUNK = 256  # rows whose matrices are held at once
 _NAMED = 3  # values that a reason names
+# on the scale of the knots: nearer than this is the knot, for arcsinh differs in its last bit from
+# one machine to another, and beyond the last of few values a score jumps
+_SAME = 1e-9
 _DIGITS = 4
 _LN10 = float(np.log(10.0))
 
@@ -73,7 +76,7 @@ class Spread(Strict):
         """Normal scores of values that are all known; they rise with the value."""
         knots = np.array(self.knots)
         scores = np.interp(values, knots, self.scores)
-        above, below = values > knots[-1], values < knots[0]
+        above, below = values > knots[-1] + _SAME, values < knots[0] - _SAME
         scores[above] = -ndtri_exp(self.high[0] - (values[above] - knots[-1]) / self.high[1])
         scores[below] = ndtri_exp(self.low[0] - (knots[0] - values[below]) / self.low[1])
         return scores

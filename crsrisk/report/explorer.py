@@ -292,12 +292,16 @@ def render_explorer(data: PageData, pairs: Sequence[PackedPair]) -> str:
     """
     bundle = bundled_script()
     digest = base64.b64encode(hashlib.sha256(bundle.encode()).digest()).decode()
-    page = environment().get_template("explorer.html.j2").render(
-        policy=f"{_NO_NETWORK}; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
-        data=Markup(in_script(data.model_dump_json())),
-        models=[(pair.entry.key, base64.b64encode(pair.packed).decode()) for pair in pairs],
-        bundle=Markup(bundle),
-        notice=data.notice,
+    page = (
+        environment()
+        .get_template("explorer.html.j2")
+        .render(
+            policy=f"{_NO_NETWORK}; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
+            data=Markup(in_script(data.model_dump_json())),
+            models=[(pair.entry.key, base64.b64encode(pair.packed).decode()) for pair in pairs],
+            bundle=Markup(bundle),
+            notice=data.notice,
+        )
     )
     size = len(page.encode())
     if size > MOST_BYTES:
@@ -330,7 +334,6 @@ def in_script(text: str) -> str:
 
 def _span(span: tuple[float, float] | None) -> tuple[float, float] | None:
     return None if span is None else (float(span[0]), float(span[1]))
-
 
 
 def _floats(values: Mapping[str, float]) -> dict[str, float]:

@@ -16,8 +16,8 @@ from crsrisk.data.evidence_use import ScoredFigure, scored_figures
 from crsrisk.data.explanation import EXPLANATION_NOTICE, INTERVAL_NAMES
 from crsrisk.data.files import write_text
 from crsrisk.data.grading_systems import ASTCT_GRADES, ASTCT_SOURCE
-from crsrisk.data.json_text import json_tree
 from crsrisk.data.identity import ADULT_YEARS, tumour_facts
+from crsrisk.data.json_text import json_tree
 from crsrisk.data.literature import Guidance, load_guidance
 from crsrisk.data.patient import COURSE, read_patient
 from crsrisk.data.product import PLATFORMS, Product
@@ -168,7 +168,7 @@ def page_data(pairs: Sequence[ModelPair], packed: Sequence[PackedPair]) -> PageD
     world, guidance, trials = load_world(), load_guidance(), load_trials()
     contracts = [pair.grade2plus.contract for pair in pairs]
     products = trained_products(pairs)
-    asked = {column.name for contract in contracts for column in contract.columns} & set(FIELDS)
+    asked = {column.name for contract in contracts for column in contract.columns}
     known = {product.name: product for product in products}
     latest = max(contract.landmark_h for contract in contracts)
     labels = {trial.name: trial.label for trial in trials}
@@ -178,7 +178,11 @@ def page_data(pairs: Sequence[ModelPair], packed: Sequence[PackedPair]) -> PageD
         notice=pairs[0].grade2plus.notice,
         models=[pair.entry for pair in packed],
         products=[_page_product(product, world=world, guidance=guidance) for product in products],
-        columns=[InputColumn.of(field) for field in FIELDS.values() if field.name in asked]
+        columns=[
+            InputColumn.of(field)
+            for field in FIELDS.values()
+            if field.table == "observed" and field.name in asked
+        ]
         + [InputColumn.of(FIELDS[_LIMIT])],
         course=[_course_reading(stem) for stem in COURSE.values()] if latest else [],
         hours=[hour for hour in LANDMARK_HOURS if hour <= latest],
@@ -275,8 +279,10 @@ def forest_arrays(model: RiskModel) -> ForestArrays:
         raise InputError(
             where=model.label,
             key="features",
-            found=f"published indices ({', '.join(indices)})" if indices else "splits of categories",
-            expected="a model of measured values, numbers and yes/no, as the released ones are",
+            found=f"published indices ({', '.join(indices)})"
+            if indices
+            else "splits of categories",
+            expected="measured values, numbers and yes/no, as of the released models",
             cure="take another model; `crsrisk predict` and `crsrisk explain` read this one",
         )
     return ForestArrays(
@@ -306,9 +312,7 @@ def _page_product(product: Product, *, world: World, guidance: Guidance) -> Page
         tumour_label=population.label,
         default_regimen=product.default_regimen,
         regimens=[_page_regimen(product, name, world=world) for name in product.regimens],
-        guidance=[
-            one.id for one in guidance.of(product=product.name, platform=product.platform)
-        ],
+        guidance=[one.id for one in guidance.of(product=product.name, platform=product.platform)],
     )
 
 

@@ -12,6 +12,7 @@ import { amount } from "./wording.js";
 
 const LEAST = 2.2250738585072014e-308; // the smallest normal double
 const NAMED = 3; // values that a reason names
+const SAME = 1e-9; // on the scale of the knots: nearer than this is the knot
 
 /**
  * Groups that judge a patient, the nearest first.
@@ -37,10 +38,11 @@ function chainOf(summary, row) {
 function scoreOf(spread, value) {
   const { knots, scores, low, high } = spread;
   const last = knots.length - 1;
-  if (value > knots[last]) return -ndtriExp(high[0] - (value - knots[last]) / high[1]);
-  if (value < knots[0]) return ndtriExp(low[0] - (knots[0] - value) / low[1]);
+  if (value > knots[last] + SAME) return -ndtriExp(high[0] - (value - knots[last]) / high[1]);
+  if (value < knots[0] - SAME) return ndtriExp(low[0] - (knots[0] - value) / low[1]);
+  if (value >= knots[last]) return scores[last];
+  if (value <= knots[0]) return scores[0];
   const at = knots.findIndex((knot) => knot > value) - 1;
-  if (at < 0) return scores[last];
   const slope = (scores[at + 1] - scores[at]) / (knots[at + 1] - knots[at]);
   return slope * (value - knots[at]) + scores[at];
 }

@@ -20,7 +20,7 @@ import {
 /** @import { MedianPatient, PageData, PageProduct, PublishedRate, Row } from "./types.js" */
 /** @import { Entries } from "./entries.js" */
 /** @import { Explanation } from "./explain.js" */
-/** @import { ModelPair } from "./model.js" */
+/** @import { Model, ModelPair } from "./model.js" */
 /** @import { Estimate, PatientRisk } from "./risk.js" */
 
 const FEWEST_VALUES = 3; // of the patient, before a number is shown
@@ -77,11 +77,28 @@ export function contentOf(page, pair, entries) {
   }
   const prediction = predict(pair.grade2plus, page.identity, row);
   if (prediction.risk === null) {
-    const because = prediction.reasons.slice(0, prediction.status === "refused" ? undefined : 1);
-    const told = because.map((text) => typeset(text.replace(/^Cannot estimate: /, "")));
-    return { kind: "cannot", because: told, row };
+    const because = prediction.because.map((text) => inLabels(text, pair.grade2plus));
+    return { kind: "cannot", because, row };
   }
   return riskContent(page, pair, product, row);
+}
+
+/**
+ * A reason of the model with the labels of its columns in the place of their names.
+ * @param {string} text
+ * @param {Model} model
+ * @returns {string}
+ */
+function inLabels(text, model) {
+  const names = Object.keys(model.document.labels).sort((one, other) => other.length - one.length);
+  const told = names.reduce(
+    (said, name) =>
+      said
+        .replaceAll(` (${name})`, "")
+        .replace(new RegExp(`(?<!\\w)${name}(?!\\w)`, "g"), model.document.labels[name].label),
+    text.replace(/^Cannot estimate: /, ""),
+  );
+  return typeset(told[0].toUpperCase() + told.slice(1));
 }
 
 /**

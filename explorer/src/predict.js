@@ -17,6 +17,7 @@ const OTHER_PLATFORM = "other";
  * @property {number | null} risk null without one
  * @property {"ok" | "warned" | "cannot estimate" | "refused"} status
  * @property {string[]} reasons why, one sentence each
+ * @property {string[]} because those of them for which there is no risk
  * @property {string[]} missing columns that are empty
  */
 
@@ -29,19 +30,26 @@ const OTHER_PLATFORM = "other";
 export function predict(model, identity, row) {
   const { refusals, warnings, missing } = account(model, row);
   let reasons = [...refusals, ...warnings];
+  const because = [...refusals];
   let isRefused = refusals.length > 0;
   const product = wordOf(row, "product");
   const levels = model.columns.get("product")?.levels;
   if (!isRefused && levels && product !== "" && !levels.includes(product)) {
     isRefused = true;
     reasons = [`product is not one that ${model.document.label} was trained on.`];
+    because.push(reasons[0]);
   }
   for (const { column, expected } of contradictions(row, identity)) {
     isRefused = true;
-    reasons.unshift(`${column} contradicts another column; expected ${expected}.`);
+    const told = `${column} contradicts another column; expected ${expected}.`;
+    reasons.unshift(told);
+    because.unshift(told);
   }
   const outside = isRefused ? "" : whyOutside(model, row);
-  if (outside) reasons.unshift(outside);
+  if (outside) {
+    reasons.unshift(outside);
+    because.unshift(outside);
+  }
   const value = logOdds(model, row);
   return {
     logOdds: value,
@@ -54,6 +62,7 @@ export function predict(model, identity, row) {
           ? "warned"
           : "ok",
     reasons,
+    because,
     missing,
   };
 }

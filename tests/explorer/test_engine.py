@@ -15,23 +15,32 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crsrisk.fields import FIELDS, columns_of
 from crsrisk.model.explain import explain
 from crsrisk.model.predict import predict, raw_log_odds
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.studies.explain import ExplainableModel, load_explainable, patient_risks
+from crsrisk.report.explorer import InputColumn, ModelPair
+from crsrisk.studies.explain import (
+    ExplainableModel,
+    load_explainable,
+    missing_ranges,
+    patient_risks,
+)
 from crsrisk.studies.explorer import (
     identity_facts,
     model_pair,
     released_models,
     trained_products,
 )
-from crsrisk.wording import about_of_100, range_of_100
+from crsrisk.units import convert, needs_upper_limit
+from crsrisk.wording import about_of_100, range_of_100, typeset
 from tests.explorer.made_patients import Row, made_patients
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "explorer"
 NODE = shutil.which("node")
 GRADES = ("grade2plus", "grade3plus")
+PRODUCTS = ("tarlatamab", "tebentafusp", "afami_cel")  # those of the quick tests
 
 pytestmark = pytest.mark.skipif(
     NODE is None, reason="no Node.js, which runs the page's script without a page"
@@ -55,29 +64,35 @@ class Engines:
     """Released models as both engines have them: loaded, and as files for Node."""
 
     models: dict[str, ExplainableModel]
-    files: dict[str, Path]
-    identity: str
+    pairs: dict[str, ModelPair]
+    folder: Path
 
-    def answers(self, rows: dict[str, list[Row]]) -> dict[str, list[Any]]:
-        """By model, the answers of the page's script."""
-        jobs = [
-            {"kind": "patients", "pair": str(self.files[name]), "rows": some}
-            for name, some in rows.items()
-        ]
-        return dict(zip(rows, ask(jobs, identity=self.identity), strict=True))
+    @classmethod
+    def of(cls, names: list[str], folder: Path) -> Engines:
+        models = {name: load_explainable(ROOT / "models" / "released" / name) for name in names}
+        pairs = {name: model_pair(model) for name, model in models.items()}
+        for name, pair in pairs.items():
+            (folder / name).write_text(pair.model_dump_json(), encoding="utf-8")
+        return cls(models, pairs, folder)
+
+    def job(self, kind: str, name: str, rows: list[Row]) -> dict[str, Any]:
+        return {"kind": kind, "pair": str(self.folder / name), "rows": rows}
+
+    def check(self, rows: dict[str, list[Row]], *, identity: str) -> None:
+        """Both engines say the same of these patients, by model."""
+        jobs = [self.job("patients", name, some) for name, some in rows.items()]
+        for name, answers in zip(rows, ask(jobs, identity=identity), strict=True):
+            explainable, table = self.models[name], table_of(rows[name])
+            severe = explainable.companions.grade3plus
+            assert severe is not None
+            for grade, model in zip(GRADES, (explainable.model, severe), strict=True):
+                check_model(model, table, [answer[grade] for answer in answers])
+            check_risks(explainable, table, answers)
 
 
 @pytest.fixture(scope="module")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Engines:
-    folder = tmp_path_factory.mktemp("pairs")
-    models, files, pairs = {}, {}, []
-    for name in released_models():
-        models[name] = load_explainable(ROOT / "models" / "released" / name)
-        pairs.append(model_pair(models[name]))
-        files[name] = folder / f"{name}.json"
-        files[name].write_text(pairs[-1].model_dump_json(), encoding="utf-8")
-    identity = identity_facts(trained_products(pairs)).model_dump_json()
-    return Engines(models, files, identity)
+def before_dose(tmp_path_factory: pytest.TempPathFactory) -> Engines:
+    return Engines.of(["baseline-0.1.0"], tmp_path_factory.mktemp("before_dose"))
 
 
 def table_of(rows: list[Row]) -> pd.DataFrame:
@@ -144,23 +159,83 @@ def check_risks(model: ExplainableModel, table: pd.DataFrame, answers: list[Any]
             assert printed["range"] == range_of_100(estimate.low, estimate.high)
 
 
-def check(engines: Engines, *, n: int, seed: int) -> None:
-    rows = {
-        name: made_patients(model.model, n=n, seed=seed) for name, model in engines.models.items()
-    }
-    for name, answers in engines.answers(rows).items():
-        explainable, table = engines.models[name], table_of(rows[name])
-        severe = explainable.companions.grade3plus
-        assert severe is not None
-        for grade, model in zip(GRADES, (explainable.model, severe), strict=True):
-            check_model(model, table, [answer[grade] for answer in answers])
-        check_risks(explainable, table, answers)
+@pytest.fixture(scope="module")
+def patients(before_dose: Engines) -> list[Row]:
+    model = before_dose.models["baseline-0.1.0"].model
+    return made_patients(model, n=200, seed=1, products=PRODUCTS, is_sound=True)
 
 
-def test_script_says_what_python_says(engines: Engines) -> None:
-    check(engines, n=200, seed=1)
+def test_script_says_what_python_says(before_dose: Engines, patients: list[Row]) -> None:
+    nothing = '{"platforms": [], "platform_of": {}, "product_names": {}, "tumour_types": {}}'
+    before_dose.check({"baseline-0.1.0": patients}, identity=nothing)
+
+
+def test_ranges_of_missing_values(before_dose: Engines, patients: list[Row]) -> None:
+    ((name, model),) = before_dose.models.items()
+    is_refused = predict(model.model, table_of(patients)).is_refused
+    scored = [row for row, refused in zip(patients, is_refused, strict=True) if not refused]
+    some = [row for row in scored if None in row.values()][:20]
+    assert some
+    (answers,) = ask([before_dose.job("missing", name, some)])
+    table = table_of(some).assign(patient_id=range(len(some)))
+    for row, answer in enumerate(answers):
+        expected = missing_ranges(model, table.iloc[[row]])
+        found = {one["column"]: (one["values"], one["risks"]) for one in answer}
+        assert set(found) == {one.column for one in expected}
+        for one in expected:
+            values, risks = found[one.column]
+            assert values == list(one.values)
+            np.testing.assert_allclose(risks, one.risks, rtol=1e-14)
 
 
 @pytest.mark.slow
-def test_script_says_what_python_says_of_ten_thousand(engines: Engines) -> None:
-    check(engines, n=5000, seed=2)
+def test_script_says_what_python_says_of_ten_thousand(tmp_path: Path) -> None:
+    """Of every released model, contradictions and unknown products among the patients."""
+    engines = Engines.of(released_models(), tmp_path)
+    n = 10_000 // len(engines.models)
+    rows = {name: made_patients(model.model, n=n, seed=2) for name, model in engines.models.items()}
+    products = trained_products(list(engines.pairs.values()))
+    engines.check(rows, identity=identity_facts(products).model_dump_json())
+
+
+def numbers() -> list[tuple[float, int]]:
+    """Numbers with digits to print: ties, powers of ten and their neighbours, and many others."""
+    rng = np.random.default_rng(3)
+    ties = [0.125, 0.375, 2.5, 3.5, 0.5, 1.5, 1234.5, 99.95, 999.5, 9.5, 0.00015, 1e-5, 0.0, -0.0]
+    powers = [np.nextafter(10.0**k, end) for k in range(-8, 18) for end in (-np.inf, np.inf)]
+    drawn = np.exp(rng.uniform(-30, 30, 2000)) * rng.choice([-1.0, 1.0], 2000)
+    values = [*ties, *(-value for value in ties), *powers, *drawn, *np.round(drawn, 2)]
+    return [(float(value), digits) for value in values for digits in (0, 1, 2, 3, 6)]
+
+
+def test_numbers_are_printed_and_rounded_as_in_python() -> None:
+    asked = numbers()
+    (answers,) = ask([{"kind": "numbers", "values": asked}])
+    for (value, digits), (general, fixed, whole) in zip(asked, answers, strict=True):
+        if digits:
+            assert general == f"{value:.{digits}g}"
+        assert fixed == f"{value:.{digits}f}"
+        assert float(whole) == float(round(value))  # JSON has its own digits for large ones
+
+
+def test_units_are_converted_as_in_python() -> None:
+    rng = np.random.default_rng(4)
+    asked, expected = [], []
+    for name in columns_of("observed"):
+        column = FIELDS[name]
+        if column.kind != "float":
+            continue
+        document = InputColumn.of(column).model_dump()
+        for unit in column.accepted_units:
+            for value in np.exp(rng.uniform(-5, 8, 20)).tolist():
+                limit = 240.0 if needs_upper_limit(name, unit) else None
+                asked.append({"column": document, "value": value, "unit": unit, "limit": limit})
+                expected.append(float(convert(value, name=name, unit=unit, upper_limit_u_l=limit)))
+    (answers,) = ask([{"kind": "units", "values": asked}])
+    assert answers == expected
+
+
+def test_texts_are_set_as_in_python() -> None:
+    texts = ["platelets 423 10^9/L, 80 ug/L", "grade >= 2, -3 (-4) a-b", "3 x 4 umol/L, +- 1 degC"]
+    (answers,) = ask([{"kind": "texts", "values": texts}])
+    assert answers == [typeset(text) for text in texts]

@@ -761,25 +761,33 @@
   function predict(model, identity, row2) {
     const { refusals, warnings, missing } = account(model, row2);
     let reasons = [...refusals, ...warnings];
+    const because = [...refusals];
     let isRefused = refusals.length > 0;
     const product = wordOf(row2, "product");
     const levels = model.columns.get("product")?.levels;
     if (!isRefused && levels && product !== "" && !levels.includes(product)) {
       isRefused = true;
       reasons = [`product is not one that ${model.document.label} was trained on.`];
+      because.push(reasons[0]);
     }
     for (const { column, expected } of contradictions(row2, identity)) {
       isRefused = true;
-      reasons.unshift(`${column} contradicts another column; expected ${expected}.`);
+      const told2 = `${column} contradicts another column; expected ${expected}.`;
+      reasons.unshift(told2);
+      because.unshift(told2);
     }
     const outside = isRefused ? "" : whyOutside(model, row2);
-    if (outside) reasons.unshift(outside);
+    if (outside) {
+      reasons.unshift(outside);
+      because.unshift(outside);
+    }
     const value = logOdds(model, row2);
     return {
       logOdds: value,
       risk: isRefused || outside ? null : expit(value),
       status: isRefused ? "refused" : outside ? "cannot estimate" : warnings.length ? "warned" : "ok",
       reasons,
+      because,
       missing
     };
   }
@@ -1049,11 +1057,18 @@
     }
     const prediction = predict(pair.grade2plus, page2.identity, row2);
     if (prediction.risk === null) {
-      const because = prediction.reasons.slice(0, prediction.status === "refused" ? void 0 : 1);
-      const told2 = because.map((text) => typeset(text.replace(/^Cannot estimate: /, "")));
-      return { kind: "cannot", because: told2, row: row2 };
+      const because = prediction.because.map((text) => inLabels(text, pair.grade2plus));
+      return { kind: "cannot", because, row: row2 };
     }
     return riskContent(page2, pair, product, row2);
+  }
+  function inLabels(text, model) {
+    const names = Object.keys(model.document.labels).sort((one, other) => other.length - one.length);
+    const told2 = names.reduce(
+      (said2, name) => said2.replaceAll(` (${name})`, "").replace(new RegExp(`(?<!\\w)${name}(?!\\w)`, "g"), model.document.labels[name].label),
+      text.replace(/^Cannot estimate: /, "")
+    );
+    return typeset(told2[0].toUpperCase() + told2.slice(1));
   }
   function waiting(text) {
     return { kind: "waiting", text };
