@@ -2,6 +2,7 @@
 # make test   the tests (make slow: the long ones)
 # make lint   ruff, mypy and the documentation site
 # make docs   the site, in build/site/
+# make explorer  the script of the explorer's page, from its sources (needs Node.js)
 # make bench  the benchmark suite    make fuzz   malformed files by the thousand
 # make licences  the licence of all that is installed    make clean   remove .venv, builds and caches
 #
@@ -11,7 +12,7 @@
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup develop run test slow lint style types docs bench fuzz licences clean
+.PHONY: help setup develop run test slow lint style types docs explorer bench fuzz licences clean
 
 # The first of these that is 3.11 or later, can make an environment, and really runs (a shim may not).
 PYTHON_IS_GOOD = -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
@@ -77,6 +78,9 @@ types: develop
 docs: develop
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
+explorer:
+	cd explorer && npm ci && npm run types && npm run build
+
 bench: develop
 	$(BIN)/python -m bench
 
@@ -87,5 +91,5 @@ licences: develop
 	@$(BIN)/pip-licenses --from=mixed --order=license
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist explorer/node_modules *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

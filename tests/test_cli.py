@@ -24,6 +24,7 @@ COMMANDS = {  # name -> the commands below it; () for a command itself
     "update": (),
     "release": (),
     "explain": ("patient", "table", "template"),
+    "explorer": (),
     "grade": (),
     "onset": ("train", "predict", "evaluate"),
     "table": ("check",),

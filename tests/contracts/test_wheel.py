@@ -56,7 +56,10 @@ def files(pattern: str) -> set[str]:
 
 def test_wheel_holds_all_the_code(contents: set[str]) -> None:
     assert (
-        files("crsrisk/**/*.py") | files("crsrisk/**/*.pyi") | {"crsrisk/py.typed"}
+        files("crsrisk/**/*.py")
+        | files("crsrisk/**/*.pyi")
+        | files("crsrisk/report/templates/*")
+        | {"crsrisk/py.typed"}
     ) - contents == set()
 
 

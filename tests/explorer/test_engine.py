@@ -4,9 +4,6 @@ printed figure, status and reason.
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,28 +32,12 @@ from crsrisk.studies.explorer import (
 from crsrisk.units import convert, needs_upper_limit
 from crsrisk.wording import about_of_100, range_of_100, typeset
 from tests.explorer.made_patients import Row, made_patients
+from tests.explorer.node import ROOT, ask, needs_node
 
-ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ROOT / "explorer"
-NODE = shutil.which("node")
 GRADES = ("grade2plus", "grade3plus")
 PRODUCTS = ("tarlatamab", "tebentafusp", "afami_cel")  # those of the quick tests
 
-pytestmark = pytest.mark.skipif(
-    NODE is None, reason="no Node.js, which runs the page's script without a page"
-)
-
-
-def ask(jobs: list[dict[str, Any]], *, identity: str = "null") -> list[Any]:
-    """The answers of the page's script, all in one run of Node."""
-    assert NODE is not None
-    text = f'{{"identity": {identity}, "jobs": {json.dumps(jobs, allow_nan=False)}}}'
-    done = subprocess.run(
-        [NODE, "batch.js"], cwd=SOURCES, input=text, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    answers: list[Any] = json.loads(done.stdout)
-    return answers
+pytestmark = needs_node
 
 
 @dataclass(frozen=True)

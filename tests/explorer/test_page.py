@@ -1,0 +1,274 @@
+"""The page as a person has it, in Chromium with the network off: keyboard, units, refusals, print,
+phone, dark, names for a screen reader.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from crsrisk.studies.explorer import write_explorer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+sync_api = pytest.importorskip(
+    "playwright.sync_api", reason="no playwright, which drives a browser"
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+AXE = ROOT / "explorer" / "node_modules" / "axe-core" / "axe.min.js"
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+WORDS_AT_MOST = 450  # before details are opened
+SMALLEST_PRINT_PT = 9.0
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium on the path"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("explorer") / "explorer.html"
+    written = write_explorer(place)
+    assert written.n_bytes == place.stat().st_size < 16_000_000
+    return place
+
+
+@pytest.fixture
+def page(browser: Browser, file: Path) -> Iterator[Page]:
+    """The page as it opens; whatever it asks of the network or complains of fails the test."""
+    context = browser.new_context(viewport=WIDE, offline=True)
+    opened = context.new_page()
+    troubles: list[str] = []
+    opened.on("pageerror", lambda error: troubles.append(str(error)))
+    opened.on("console", lambda message: troubles.append(message.text))
+    opened.on("request", lambda request: troubles.append(request.url))
+    opened.goto(file.as_uri())
+    troubles.remove(file.as_uri())
+    yield opened
+    assert troubles == []
+    context.close()
+
+
+def fill(page: Page) -> None:
+    """A patient under tarlatamab with what is usual."""
+    page.fill("#product", "Imdelltra")
+    for name, text in {"age_years": "66", "weight_kg": "74", "crp_mg_l": "42"}.items():
+        page.fill(f"#{name}", text)
+    page.check("input[name=has_liver_metastases][value=yes]")
+    page.wait_for_selector(".count")
+
+
+def count(page: Page) -> str:
+    return page.inner_text(".count")
+
+
+def axe(page: Page) -> list[dict[str, Any]]:
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = page.evaluate("axe.run().then(found => found.violations)")
+    return [{"rule": one["id"], "at": [node["html"] for node in one["nodes"]]} for one in found]
+
+
+def test_nothing_is_filled_in_and_no_number_is_shown(page: Page) -> None:
+    assert page.inner_text(".waiting") == "Choose a product."
+    values = page.eval_on_selector_all("input[type=text]", "all => all.map(one => one.value)")
+    assert set(values) == {""}
+    page.fill("#product", "tarlatamab")
+    page.fill("#age_years", "66")
+    assert page.inner_text(".waiting") == "Fill in 2 more values of the patient."
+    assert page.query_selector(".count") is None
+
+
+def test_by_keyboard_alone(page: Page) -> None:
+    """Every field in the order in which it is read; the number follows without a button."""
+    keys = page.keyboard
+    for _ in range(2):  # past the link to the result
+        keys.press("Tab")
+    keys.type("kimmtrak")
+    reached = []
+    for _ in range(40):
+        keys.press("Tab")
+        name = page.evaluate("document.activeElement.name || ''")
+        reached.append(name)
+        if name in ("age_years", "weight_kg", "sum_of_diameters_mm", "crp_mg_l"):
+            keys.type({"age_years": "58", "weight_kg": "80"}.get(name, "60"))
+        elif name == "has_liver_metastases":
+            keys.press("ArrowDown")
+    order = [
+        name for name in dict.fromkeys(reached) if name in ("age_years", "weight_kg", "crp_mg_l")
+    ]
+    assert order == ["age_years", "weight_kg", "crp_mg_l"]
+    page.wait_for_selector(".count")
+
+
+def test_another_unit_is_the_same_patient_and_a_slip_is_asked_about(page: Page) -> None:
+    fill(page)
+    before = count(page)
+    page.fill("#crp_mg_l", "4.2")
+    page.select_option("[name='crp_mg_l:unit']", "mg/dL")
+    assert count(page) == before
+    page.fill("#albumin_g_l", "4.1")
+    assert "looks like g/dL" in page.inner_text("[data-field=albumin_g_l] .problem")
+    assert page.query_selector(".count") is None
+    page.select_option("[name='albumin_g_l:unit']", "g/dL")
+    page.wait_for_selector(".count")
+    page.fill("#platelets_g_l", "1500")
+    page.check("[name='platelets_g_l:confirmed']")
+    assert page.query_selector("[data-field=platelets_g_l] [aria-invalid=true]") is None
+    page.fill("#platelets_g_l", "1501")
+    assert not page.is_checked("[name='platelets_g_l:confirmed']")
+
+
+def test_a_patient_unlike_those_of_training_has_no_number(page: Page) -> None:
+    fill(page)
+    page.fill("#age_years", "9")
+    assert page.inner_text(".cannot") == "Cannot estimate, because"
+    told = page.inner_text(".headline ul")
+    assert "adults" in told
+    assert "age_years" not in told
+    assert "Cannot estimate" in page.inner_text("#strip") or not page.is_visible("#strip")
+
+
+def test_a_day_after_the_dose_another_model_speaks(page: Page) -> None:
+    fill(page)
+    page.select_option("#landmark", "24")
+    page.wait_for_function("document.querySelector('.waiting')?.textContent.includes('grade')")
+    page.select_option("#grade__max__h24", "0")
+    page.fill("#temperature_c__max__h24", "99.1")
+    page.select_option("[name='temperature_c__max__h24:unit']", "degF")
+    page.wait_for_selector(".count, .cannot")
+    assert "landmark_24h" in page.inner_text("#made")
+    page.select_option("#grade__max__h24", "2")
+    assert "nothing is left to predict" in page.inner_text(".waiting")
+
+
+def test_one_products_guidance_shows_on_no_others_page(page: Page) -> None:
+    fill(page)
+    text = page.inner_text("#result")
+    assert "Tarlatamab: median onset" in text
+    page.fill("#product", "Kimmtrak")
+    text = page.inner_text("#result")
+    assert "Tarlatamab" not in text
+    assert "Tebentafusp: weekly step-up" in text
+
+
+def test_few_words_grade_window_and_interval_are_said(page: Page) -> None:
+    fill(page)
+    text = page.inner_text("#result")
+    assert len(text.split()) <= WORDS_AT_MOST
+    for told in (
+        "90% interval (refitting and assumptions)",
+        "within 21 days after the first dose",
+        "ASTCT",
+        "US label of November 2025",
+        "The reasons start from the median patient under Tarlatamab",
+    ):
+        assert told in text
+
+
+def test_text_to_copy_says_what_the_page_says(page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    fill(page)
+    page.click("#copy")
+    page.wait_for_function("document.querySelector('#told').textContent !== ''")
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert f"about {count(page)} would develop CRS of grade 2 or more" in text
+    assert "Weight: 74 kg" in text
+    assert re.search(r"\d{4}-\d\d-\d\d, crsrisk .* Inputs [0-9a-f]{12}\.", text)
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_prints_on_one_sheet_in_letters_that_can_be_read(page: Page, is_long: bool) -> None:
+    fill(page)
+    if is_long:
+        page.click("summary:text('More values')")
+        usual = {
+            "albumin_g_l": "38",
+            "platelets_g_l": "240",
+            "creatinine_umol_l": "80",
+            "ldh_x_uln": "1.1",
+            "ferritin_ug_l": "300",
+            "il6_pg_ml": "6",
+            "lymphocytes_g_l": "1.2",
+            "n_metastatic_sites": "2",
+            "sum_of_diameters_mm": "80",
+        }
+        for name, text in usual.items():
+            page.fill(f"#{name}", text)
+    pdf = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
+    page.emulate_media(media="print")
+    sizes = page.evaluate(
+        """[...document.querySelectorAll('body *')]
+        .filter(one => one.checkVisibility() && [...one.childNodes].some(
+          node => node.nodeType === 3 && node.textContent.trim()))
+        .map(one => parseFloat(getComputedStyle(one).fontSize) * 0.75)"""
+    )
+    assert min(sizes) >= SMALLEST_PRINT_PT - 1e-6
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: `npm ci` in explorer/ installs it")
+def test_no_violation_of_accessibility(page: Page, viewport: Any, scheme: Any) -> None:
+    page.set_viewport_size(viewport)
+    page.emulate_media(color_scheme=scheme)
+    assert axe(page) == []
+    fill(page)
+    page.fill("#albumin_g_l", "4.1")
+    assert axe(page) == []
+    page.fill("#albumin_g_l", "41")
+    page.wait_for_selector(".count")
+    for summary in page.query_selector_all("summary"):
+        summary.click()
+    assert axe(page) == []
+
+
+def test_on_a_phone_the_number_stays_in_sight_and_nothing_is_cut(page: Page) -> None:
+    page.set_viewport_size(PHONE)
+    fill(page)
+    page.evaluate("window.scrollTo(0, 900)")
+    box = page.locator("#strip").bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] < PHONE["height"] / 4
+    assert count(page) in page.inner_text("#strip")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_at_twice_the_size_nothing_is_cut(page: Page) -> None:
+    """200% zoom of a wide screen: half as many pixels across."""
+    page.set_viewport_size({"width": WIDE["width"] // 2, "height": WIDE["height"] // 2})
+    fill(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= WIDE["width"] // 2
+
+
+def test_a_change_redraws_at_once(page: Page) -> None:
+    """The number follows in the same turn, before the next picture of the screen."""
+    fill(page)
+    before, after = page.evaluate(
+        """() => {
+        const input = document.querySelector('#crp_mg_l');
+        const count = () => document.querySelector('.count').textContent;
+        const before = count();
+        input.value = '180';
+        input.dispatchEvent(new Event('input', {bubbles: true}));
+        return [before, count()];
+        }"""
+    )
+    assert int(after) > int(before)
