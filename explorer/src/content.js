@@ -33,7 +33,7 @@ const N_REASONS = 3; // shown in each direction
  * @property {string} sentence
  * @property {string} range
  *
- * @typedef {{wholePoints: number, sentence: string}} ReasonContent
+ * @typedef {{wholePoints: number, text: string}} ReasonContent
  *
  * @typedef {object} RiskContent
  * @property {"risk"} kind
@@ -166,9 +166,9 @@ function riskContent(page, pair, product, row) {
  */
 function reasonsContent(product, landmark, explanation, risk) {
   const base = of100(expit(explanation.baseLogOdds));
-  const told = explanation.reasons.map(({ wholePoints, sentence }) => ({
+  const told = explanation.reasons.map(({ wholePoints, short }) => ({
     wholePoints,
-    sentence: typeset(sentence),
+    text: typeset(short),
   }));
   const up = told.filter(({ wholePoints }) => wholePoints > 0).slice(0, N_REASONS);
   const down = told.filter(({ wholePoints }) => wholePoints < 0).slice(0, N_REASONS);
@@ -233,7 +233,7 @@ export function asText(page, entries, content, made) {
     if (content.warnings.length) lines.push("", ...content.warnings.map((text) => `- ${text}`));
     lines.push("", content.reasons.start);
     for (const reason of [...content.reasons.up, ...content.reasons.down]) {
-      lines.push(`${signed(reason.wholePoints)} of 100: ${reason.sentence}`);
+      lines.push(`${signed(reason.wholePoints)} of 100: ${reason.text}`);
     }
     lines.push(page.explanation_notice);
   }

@@ -21,6 +21,7 @@ const THERAPY = ["product", "platform"];
  * @property {number} points of risk
  * @property {number} wholePoints of 100
  * @property {string} sentence
+ * @property {string} short the same without what its points say
  *
  * @typedef {object} Explanation
  * @property {MedianPatient} reference
@@ -98,7 +99,7 @@ function reasonsOf(model, row, risk, baseLogOdds, contributions) {
         value,
         points: points[place],
         wholePoints: whole[place],
-        sentence: sentence(variable, value, points[place], whole[place]),
+        ...inWords(variable, value, points[place], whole[place]),
       };
     })
     .sort((one, other) => Math.abs(other.points) - Math.abs(one.points));
@@ -168,9 +169,9 @@ function said(model, variable, row) {
  * @param {string} value
  * @param {number} points
  * @param {number} whole
- * @returns {string}
+ * @returns {{sentence: string, short: string}}
  */
-function sentence(variable, value, points, whole) {
+function inWords(variable, value, points, whole) {
   const usual =
     variable.usual !== null && value !== "not measured"
       ? ` (usual ${general(variable.usual[0])} to ${general(variable.usual[1])})`
@@ -183,7 +184,9 @@ function sentence(variable, value, points, whole) {
     marker: "; it travels with causes, without an effect of its own",
     mediator: "; it is part of the reaction, not its origin",
   }[variable.kind];
-  return `${variable.label}: ${value}${usual} ${direction} the risk${end} (${variable.why}${marker}).`;
+  const start = `${variable.label}: ${value}${usual}`;
+  const why = `(${variable.why}${marker}).`;
+  return { sentence: `${start} ${direction} the risk${end} ${why}`, short: `${start} ${why}` };
 }
 
 /**

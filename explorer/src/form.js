@@ -289,9 +289,8 @@ function showProblems(form, problems) {
     const box = /** @type {HTMLInputElement | null} */ (
       place.querySelector("input[type=checkbox]")
     );
+    field.querySelector("input")?.setAttribute("aria-invalid", String(problem !== undefined));
     if (!problem && box?.checked) continue; // confirmed: the mark stays, so that it can be taken back
-    const input = field.querySelector("input");
-    input?.setAttribute("aria-invalid", String(problem !== undefined));
     place.hidden = problem === undefined;
     if (place.dataset.text === (problem?.text ?? "")) continue;
     place.dataset.text = problem?.text ?? "";

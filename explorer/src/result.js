@@ -191,8 +191,8 @@ function why(page, { start, up, down, rest }) {
       h(
         "ul",
         { class: "reasons" },
-        ...some.map(({ wholePoints, sentence }) =>
-          h("li", {}, h("b", {}, signed(wholePoints)), " ", sentence),
+        ...some.map(({ wholePoints, text }) =>
+          h("li", {}, h("b", {}, signed(wholePoints)), " ", text),
         ),
         some.length === 0 && h("li", {}, none),
       ),
@@ -208,7 +208,12 @@ function why(page, { start, up, down, rest }) {
       list("Raises the risk", up, "Nothing raises it by 1 of 100 or more."),
       list("Lowers the risk", down, "Nothing lowers it by 1 of 100 or more."),
     ),
-    h("p", { class: "note" }, `All others together: ${signed(rest)}. ${page.explanation_notice}`),
+    h(
+      "p",
+      { class: "note" },
+      rest ? `All others together: ${signed(rest)}. ` : "",
+      page.explanation_notice,
+    ),
   );
 }
 

@@ -523,7 +523,7 @@
         value,
         points: points[place],
         wholePoints: whole[place],
-        sentence: sentence(variable, value, points[place], whole[place])
+        ...inWords(variable, value, points[place], whole[place])
       };
     }).sort((one, other) => Math.abs(other.points) - Math.abs(one.points));
   }
@@ -559,7 +559,7 @@
     if (model.columns.get(shown2)?.kind === "flag") return value ? "yes" : "no";
     return amount(variable.name, number(value), variable.unit);
   }
-  function sentence(variable, value, points, whole) {
+  function inWords(variable, value, points, whole) {
     const usual2 = variable.usual !== null && value !== "not measured" ? ` (usual ${general(variable.usual[0])} to ${general(variable.usual[1])})` : "";
     const size = whole ? `about ${Math.abs(whole)} of 100` : "less than 1 of 100";
     const direction = points > 0 ? "raises" : points < 0 ? "lowers" : "does not change";
@@ -569,7 +569,9 @@
       marker: "; it travels with causes, without an effect of its own",
       mediator: "; it is part of the reaction, not its origin"
     }[variable.kind];
-    return `${variable.label}: ${value}${usual2} ${direction} the risk${end} (${variable.why}${marker}).`;
+    const start = `${variable.label}: ${value}${usual2}`;
+    const why2 = `(${variable.why}${marker}).`;
+    return { sentence: `${start} ${direction} the risk${end} ${why2}`, short: `${start} ${why2}` };
   }
   function courseInWords(values, unit) {
     const parts = {};
@@ -611,6 +613,7 @@
   // src/applicability.js
   var LEAST = 22250738585072014e-324;
   var NAMED = 3;
+  var SAME = 1e-9;
   function chainOf(summary, row2) {
     const product = `product ${wordOf(row2, "product")}`;
     const platform = `platform ${wordOf(row2, "platform")}`;
@@ -622,10 +625,11 @@
   function scoreOf(spread, value) {
     const { knots, scores, low, high } = spread;
     const last = knots.length - 1;
-    if (value > knots[last]) return -ndtriExp(high[0] - (value - knots[last]) / high[1]);
-    if (value < knots[0]) return ndtriExp(low[0] - (knots[0] - value) / low[1]);
+    if (value > knots[last] + SAME) return -ndtriExp(high[0] - (value - knots[last]) / high[1]);
+    if (value < knots[0] - SAME) return ndtriExp(low[0] - (knots[0] - value) / low[1]);
+    if (value >= knots[last]) return scores[last];
+    if (value <= knots[0]) return scores[0];
     const at = knots.findIndex((knot) => knot > value) - 1;
-    if (at < 0) return scores[last];
     const slope2 = (scores[at + 1] - scores[at]) / (knots[at + 1] - knots[at]);
     return slope2 * (value - knots[at]) + scores[at];
   }
@@ -1107,9 +1111,9 @@
   }
   function reasonsContent(product, landmark, explanation, risk) {
     const base = of100(expit(explanation.baseLogOdds));
-    const told2 = explanation.reasons.map(({ wholePoints: wholePoints2, sentence: sentence2 }) => ({
+    const told2 = explanation.reasons.map(({ wholePoints: wholePoints2, short }) => ({
       wholePoints: wholePoints2,
-      sentence: typeset(sentence2)
+      text: typeset(short)
     }));
     const up = told2.filter(({ wholePoints: wholePoints2 }) => wholePoints2 > 0).slice(0, N_REASONS);
     const down = told2.filter(({ wholePoints: wholePoints2 }) => wholePoints2 < 0).slice(0, N_REASONS);
@@ -1144,7 +1148,7 @@
       if (content.warnings.length) lines.push("", ...content.warnings.map((text) => `- ${text}`));
       lines.push("", content.reasons.start);
       for (const reason of [...content.reasons.up, ...content.reasons.down]) {
-        lines.push(`${signed(reason.wholePoints)} of 100: ${reason.sentence}`);
+        lines.push(`${signed(reason.wholePoints)} of 100: ${reason.text}`);
       }
       lines.push(page2.explanation_notice);
     }
@@ -1586,9 +1590,8 @@
         /** @type {HTMLInputElement | null} */
         place.querySelector("input[type=checkbox]")
       );
+      field.querySelector("input")?.setAttribute("aria-invalid", String(problem !== void 0));
       if (!problem && box?.checked) continue;
-      const input = field.querySelector("input");
-      input?.setAttribute("aria-invalid", String(problem !== void 0));
       place.hidden = problem === void 0;
       if (place.dataset.text === (problem?.text ?? "")) continue;
       place.dataset.text = problem?.text ?? "";
@@ -1775,7 +1778,7 @@
         "ul",
         { class: "reasons" },
         ...some.map(
-          ({ wholePoints: wholePoints2, sentence: sentence2 }) => h("li", {}, h("b", {}, signed(wholePoints2)), " ", sentence2)
+          ({ wholePoints: wholePoints2, text }) => h("li", {}, h("b", {}, signed(wholePoints2)), " ", text)
         ),
         some.length === 0 && h("li", {}, none)
       )
@@ -1791,7 +1794,12 @@
         list("Raises the risk", up, "Nothing raises it by 1 of 100 or more."),
         list("Lowers the risk", down, "Nothing lowers it by 1 of 100 or more.")
       ),
-      h("p", { class: "note" }, `All others together: ${signed(rest)}. ${page2.explanation_notice}`)
+      h(
+        "p",
+        { class: "note" },
+        rest ? `All others together: ${signed(rest)}. ` : "",
+        page2.explanation_notice
+      )
     );
   }
   function guidance(page2, product) {
