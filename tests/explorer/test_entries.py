@@ -128,7 +128,11 @@ def test_sex_follows_from_a_tumour_that_one_sex_has() -> None:
 
 COURSES = [
     {"24 h": {"worst_crs_grade": 0}},
-    {"24 h": {"worst_crs_grade": 1, "crp": "61 mg/L"}, "12 h": {"worst_crs_grade": 1}},
+    {
+        "6 h": {"worst_crs_grade": 0},
+        "12 h": {"worst_crs_grade": 1},
+        "24 h": {"worst_crs_grade": 1, "crp": "61 mg/L"},
+    },
     {
         "6 h": {"crp": "44 mg/L", "highest_temperature": "38.3 °C", "worst_crs_grade": 0},
         "12 h": {"crp": "51 mg/L", "lowest_pressure": "71 mmHg", "worst_crs_grade": 0},
