@@ -252,9 +252,6 @@ def from_table(place: Path, config: ModelConfig, **changed: Any) -> Any:
         "outcomes": None,
         "outcome": None,
         "at_least": None,
-        "units": {},
-        "mapping": {},
-        "ldh_upper_limit_u_l": None,
         **changed,
     }
     return table_training(place, config=config, **given)
