@@ -136,6 +136,8 @@ def _rate(
     ]
     alpha = 1 - inner_rate(level, where=WHERE, key="level")
     low, high = proportion_confint(np.array(events), np.array(patients), alpha, method)
+    low = np.where(np.array(events) == 0, 0.0, low)  # exactly, where rounding leaves a little
+    high = np.where(np.array(events) == np.array(patients), 1.0, high)
     estimates = tuple(
         Estimate(k / size, float(a), float(b))
         for k, size, a, b in zip(events, patients, low, high, strict=True)

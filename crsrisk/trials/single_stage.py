@@ -70,8 +70,8 @@ def exact_single_stage(
     Examples
     --------
     >>> design = exact_single_stage(0.6, 0.8)
-    >>> design.r, design.n
-    (27, 36)
+    >>> design.r, design.n  # promising with 27 successes or more
+    (26, 36)
     """
     low, high = inner_rate(p0, where=WHERE, key="p0"), inner_rate(p1, where=WHERE, key="p1")
     level = one_sided_alpha(alpha, where=WHERE, key="alpha")

@@ -183,13 +183,14 @@ def test_a_refused_group_is_of_features() -> None:
         load_config("landmark_24h").without_features("il6_pg_ml__h24")
 
 
-def test_a_file_that_extends_changes_one_setting_of_the_learner(repository: Path) -> None:
+def test_a_file_that_extends_changes_its_own_settings_of_the_learner(repository: Path) -> None:
     folder = repository / "models" / "configs"
     base, later = (
         load_config(folder / f"{name}.yaml").learner for name in ("baseline", "landmark_36h")
     )
     assert (base.has_interactions, later.has_interactions) == (False, True)
-    assert later.model_copy(update={"has_interactions": False}) == base
+    own = ("has_interactions", "boosting_num_leaves", "boosting_learning_rate")
+    assert later.model_copy(update={name: getattr(base, name) for name in own}) == base
 
 
 def test_files_that_extend_each_other_are_refused(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_out_of_fold_risks_come_from_the_others(model: RiskModel, elsewhere: tup
 @pytest.mark.parametrize(
     ("y", "method", "says"),
     [
-        (np.r_[np.ones(4), np.zeros(96)], "auto", "at least 5"),
+        (np.r_[np.ones(4), np.zeros(96)], "auto", "at least 10 of each"),
         (np.full(100, 0.5), "none", "0 or 1"),
         (np.r_[np.ones(50), np.zeros(50)], "refit", "recipe"),
     ],

@@ -36,7 +36,13 @@ def test_a_signal_leaves_nothing_half_written(tmp_path: Path, sent: signal.Signa
     for out in ("new/cohort.csv", "old.csv"):
         typed = [*CRSRISK, *words, "--overwrite", "--out", str(tmp_path / out)]
         process = subprocess.Popen(
-            typed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=QUIET
+            typed,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=QUIET,
+            # a run under nohup or in the background would hand down that it is ignored
+            preexec_fn=lambda: signal.signal(sent, signal.default_int_handler),
         )
         try:
             wait_for_bytes(tmp_path, process)

@@ -70,7 +70,7 @@ def test_a_model_without_its_companions_is_refused(job: Job, tmp_path: Path) -> 
         bare,
         "--out",
         tmp_path / "out",
-        says=("a reference patient", "crsrisk run"),
+        says=("bedside.json", "no such file"),
         folder=tmp_path,
     )
 

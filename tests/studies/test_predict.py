@@ -149,7 +149,6 @@ def test_a_long_table_is_cut_on_the_terminal_and_says_so(
 
 
 HOUR = 24
-PLAIN = {"units": {}, "mapping": {}, "ldh_upper_limit_u_l": None}
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +179,7 @@ def table(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(model: RiskModel, place: Path) -> Known:
-    return read_known(place, columns=model.contract.column_names, hour=HOUR, **PLAIN)
+    return read_known(place, columns=model.contract.column_names, hour=HOUR)
 
 
 def test_readings_and_summaries_are_the_same_table(
@@ -205,7 +204,7 @@ def test_who_had_the_event_is_refused_with_his_row(
     there = read(later[0], table)
     assert there.n_gone == (worst >= 2).sum() > 0
     assert sorted(there.table.reasons) == (np.flatnonzero(worst >= 2) + 1).tolist()
-    scored = score_table(later[1], table, strict=False, out=None, **PLAIN)
+    scored = score_table(later[1], table, strict=False, out=None)
     assert scored.rows["risk"].isna().tolist() == (worst >= 2).tolist()
     assert scored.refusal() is not None
 
@@ -219,17 +218,17 @@ def test_a_worst_grade_that_is_not_known_is_scored_and_not_judged(
     cells.to_csv(tmp_path / "unsure.csv", index=False)
     there = read(later[0], tmp_path / "unsure.csv")
     assert there.is_unsure.sum() == 3
-    evaluated = evaluate_model(later[1], tmp_path / "unsure.csv", n_resamples=50, **PLAIN)
+    evaluated = evaluate_model(later[1], tmp_path / "unsure.csv", n_resamples=50)
     assert "3 have no worst grade at 24 h" in evaluated.data.flow
     assert evaluated.evaluation.pooled.n == len(there.table.frame) - 3
-    scored = score_table(later[1], tmp_path / "unsure.csv", strict=False, out=None, **PLAIN)
+    scored = score_table(later[1], tmp_path / "unsure.csv", strict=False, out=None)
     assert scored.rows["risk"].iloc[at_risk].notna().all()
 
 
 def test_an_evaluation_counts_after_the_landmark(
     cohort: Cohort, later: tuple[RiskModel, Path], table: Path
 ) -> None:
-    evaluated = evaluate_model(later[1], table, n_resamples=50, **PLAIN)
+    evaluated = evaluate_model(later[1], table, n_resamples=50)
     known = landmark_table(cohort.observed, cohort.course, hour=HOUR)
     pooled = evaluated.evaluation.pooled
     assert pooled.n == len(known)
@@ -245,9 +244,7 @@ def test_an_evaluation_counts_after_the_landmark(
 def test_an_update_learns_from_those_at_risk(
     cohort: Cohort, later: tuple[RiskModel, Path], table: Path, tmp_path: Path, method: str
 ) -> None:
-    done = update_model(
-        later[1], table, out=tmp_path / "new", outcome=None, method=method, seed=1, **PLAIN
-    )
+    done = update_model(later[1], table, out=tmp_path / "new", outcome=None, method=method, seed=1)
     known = landmark_table(cohort.observed, cohort.course, hour=HOUR)
     assert done.n_patients == len(known)
     assert len(repr(done)) < 2_000
@@ -257,7 +254,7 @@ def test_an_update_learns_from_those_at_risk(
         known
     )
     assert done.model.contract.landmark_h == HOUR
-    scored = score_table(tmp_path / "new", table, strict=False, out=None, **PLAIN)
+    scored = score_table(tmp_path / "new", table, strict=False, out=None)
     assert scored.rows["risk"].notna().sum() == len(known)
 
 
