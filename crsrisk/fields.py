@@ -22,6 +22,7 @@ Role: TypeAlias = Literal["identifier", "predictor", "outcome", "course", "input
 Table: TypeAlias = Literal["observed", "outcomes", "course", "input"]
 Interval: TypeAlias = tuple[float, float]
 
+LDH_LIMIT = "ldh_upper_limit_u_l"  # the upper limit that belongs to the LDH of each row
 OTHER_PLATFORM = "other"
 LANDMARK_HOURS: tuple[int, ...] = (6, 12, 24, 36, 48, 72, 168)
 _NO_UNITS: Mapping[str, float] = MappingProxyType({})

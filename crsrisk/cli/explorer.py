@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from crsrisk.cli.application import PANELS, AsJson, Overwrite, app, print_json
+from crsrisk.cli.application import PANELS, AsJson, Overwrite, app, print_json, say
 
 
 @app.command(rich_help_panel=PANELS[2])
@@ -34,4 +34,4 @@ def explorer(
     if as_json:
         print_json(written.to_dict())
     else:
-        typer.echo(written.summary())
+        say(written.summary())

@@ -42,11 +42,10 @@ from crsrisk.data.quantities import Table, note_unread, read_quantity, upper_lim
 from crsrisk.data.table_files import Source, SourceTable, open_table
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.errors import InputError
-from crsrisk.fields import FIELDS, Field, columns_of
+from crsrisk.fields import FIELDS, LDH_LIMIT, Field, columns_of
 
 __all__ = ["Note", "NoteKind", "PatientTable", "read_patients", "read_table"]
 
-LDH_LIMIT = "ldh_upper_limit_u_l"  # read only where a model asks for it
 NOT_STATED = "not stated"  # for a word that may be missing (site, regimen)
 
 

@@ -31,6 +31,7 @@ from sklearn.preprocessing import (
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.errors import InputError
+from crsrisk.fields import LDH_LIMIT
 from crsrisk.model.autologging import without_autologging
 from crsrisk.model.features import (
     ModelConfig,
@@ -39,7 +40,7 @@ from crsrisk.model.features import (
     load_config,
     words_of,
 )
-from crsrisk.model.indices import INDICES, LDH_LIMIT
+from crsrisk.model.indices import INDICES
 
 Floats: TypeAlias = NDArray[np.float64]
 

@@ -36,10 +36,10 @@ from crsrisk.data.risk_model import (
 )
 from crsrisk.data.yaml_files import build, read_yaml, yaml_text
 from crsrisk.errors import InputError
-from crsrisk.fields import FIELDS
+from crsrisk.fields import FIELDS, LDH_LIMIT
 from crsrisk.fields import Field as Described
 from crsrisk.folders import find
-from crsrisk.model.indices import INDICES, LDH_LIMIT, Index
+from crsrisk.model.indices import INDICES, Index
 from crsrisk.model.landmark import LABORATORY, VITALS
 from crsrisk.results import Result
 

@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crsrisk.errors import InputError
+from crsrisk.fields import LDH_LIMIT
 from crsrisk.units import convert
 
 Value = TypeVar("Value", float, NDArray[np.float64])
 
 _UMOL_L_IN_MG_DL = float(convert(1.0, name="creatinine_umol_l", unit="mg/dL"))  # of creatinine
-LDH_LIMIT = "ldh_upper_limit_u_l"  # column of the limit that belongs to the LDH of each row
 _LDH_COLUMNS = ("ldh_x_uln", LDH_LIMIT)
 _MG_L_IN_MG_DL = float(convert(1.0, name="crp_mg_l", unit="mg/dL"))
 

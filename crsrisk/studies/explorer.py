@@ -27,7 +27,7 @@ from crsrisk.data.ward_columns import WARD
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
-from crsrisk.fields import FIELDS, LANDMARK_HOURS
+from crsrisk.fields import FIELDS, LANDMARK_HOURS, LDH_LIMIT
 from crsrisk.folders import find, names
 from crsrisk.model.booster_text import CATEGORICAL
 from crsrisk.model.companions import Companions
@@ -79,7 +79,6 @@ THERAPY = (
 # agents before the first dose that models read, with their column
 _AGENTS = {STEROIDS[0]: "has_steroid_premedication", "tocilizumab": "has_tocilizumab_prophylaxis"}
 _RATES = {"crs_grade2plus_rate": 2, "crs_grade3plus_rate": 3}
-_LIMIT = "ldh_upper_limit_u_l"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -183,7 +182,7 @@ def page_data(pairs: Sequence[ModelPair], packed: Sequence[PackedPair]) -> PageD
             for field in FIELDS.values()
             if field.table == "observed" and field.name in asked
         ]
-        + [InputColumn.of(FIELDS[_LIMIT])],
+        + [InputColumn.of(FIELDS[LDH_LIMIT])],
         course=[_course_reading(stem) for stem in COURSE.values()] if latest else [],
         hours=[hour for hour in LANDMARK_HOURS if hour <= latest],
         prophylaxis=[

@@ -4,6 +4,7 @@ agreement by pair.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,6 +16,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from crsrisk import terminal
 from crsrisk.data.account import Note, Trouble, grouped, refusal_of, with_the_rest
 from crsrisk.data.episodes import (
     episode_milestones,
@@ -418,7 +420,8 @@ def print_graded(graded: GradedRegistry, *, out: Path | None, at_most: int = 40)
             soft_wrap=True,
         )
     for trouble in grouped(graded.account, kinds=("refused",)):
-        console.print(f"  refused: {trouble.sentence()}", soft_wrap=True)
+        sentence = trouble.sentence(has_cell=terminal.shows_cells(sys.stdout))
+        console.print(f"  refused: {sentence}", soft_wrap=True)
     if len(graded.refused):
         console.print(
             f"  {graded.n_patients_refused} patients with {len(graded.refused)} rows are not"

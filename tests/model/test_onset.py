@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crsrisk.data.files import gzipped
+from crsrisk.data.files import gzipped, sha256_of
 from crsrisk.errors import InputError
 from crsrisk.model.onset import CRSOnsetEstimator, OnsetModel
 from crsrisk.model.onset_store import ONSET, ONSET_TREES, load_onset, save_onset
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.model.store import load_model, save_model
+from crsrisk.model.store import MANIFEST, load_model, save_model
 from tests.toys import SCHEDULES, Toy, toy_onsets
 
 
@@ -181,6 +181,15 @@ def test_the_same_comes_back_from_its_files(folder: Path, fitted: Fitted) -> Non
     assert load_model(folder) == fitted.onset.risk_model
 
 
+def with_fitting_digests(folder: Path) -> None:
+    """The manifest as somebody writes it who changed files together with their digests."""
+    place = folder / MANIFEST
+    tree = json.loads(place.read_text())
+    there = {*tree["files"], ONSET, ONSET_TREES}
+    tree["files"] = {name: sha256_of(folder / name) for name in there if (folder / name).exists()}
+    place.write_text(json.dumps(tree))
+
+
 def changed_hash(folder: Path) -> None:
     (folder / ONSET_TREES).write_bytes(gzipped("tree\n\nnothing"))
 
@@ -211,17 +220,20 @@ def no_onset(folder: Path) -> None:
     ("change", "message"),
     [
         (changed_hash, "another hash"),
-        (changed_fill, "another hash"),
-        (changed_format, "another hash"),
-        (no_json, "another hash"),
+        (changed_fill, "other features"),
+        (changed_format, "format"),
+        (no_json, "content"),
         (no_trees, "o such file"),
-        (no_onset, "no such file"),
+        (no_onset, "crsrisk onset train"),
     ],
 )
 def test_anything_changed_or_lost_is_refused(
     folder: Path, change: Callable[[Path], None], message: str
 ) -> None:
     change(folder)
+    with pytest.raises(InputError, match=r"SHA-256|o such file"):
+        load_onset(folder)
+    with_fitting_digests(folder)
     with pytest.raises(InputError, match=message):
         load_onset(folder)
 
@@ -236,4 +248,7 @@ def test_beside_another_risk_model_it_is_refused(
     for name in (ONSET, ONSET_TREES):
         (folder.with_name("other") / name).write_bytes((folder / name).read_bytes())
     with pytest.raises(InputError, match="does not know"):
+        load_onset(folder.with_name("other"))
+    with_fitting_digests(folder.with_name("other"))
+    with pytest.raises(InputError, match="beside another"):
         load_onset(folder.with_name("other"))

@@ -4,6 +4,7 @@ turned away.
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -64,13 +65,17 @@ def test_again_is_the_same_and_other_content_is_refused(job: Job, released: Path
 def test_a_model_without_its_companions_is_refused(job: Job, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     shutil.copytree(job.model, bare)
-    (bare / "bedside.json").unlink()
+    manifest = json.loads((bare / "manifest.json").read_text())
+    for name in ("bedside.json", "refits.json.gz"):
+        (bare / name).unlink()
+        del manifest["files"][name]
+    (bare / "manifest.json").write_text(json.dumps(manifest))
     refused(
         "release",
         bare,
         "--out",
         tmp_path / "out",
-        says=("bedside.json", "no such file"),
+        says=("a reference patient", "crsrisk run"),
         folder=tmp_path,
     )
 
