@@ -444,8 +444,8 @@ def _patient_in_words(patient: ExamplePatient) -> str:
     count = f"about {risk.count}" if risk.count.isdigit() else risk.count
     return (
         f"Of 100 patients like {patient.name}, {short_label(patient.product)},"
-        f" {count} would develop {EVENT} {window_in_words(patient.window_d)}"
-        f" (plausible range {range_of_100(risk.low, risk.high)})."
+        f" {count} would develop {EVENT} {window_in_words(patient.window_d)};"
+        f" {risk.interval_name}: {range_of_100(risk.low, risk.high)}."
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,7 @@ THERAPY = (
 )
 # agents before the first dose that models read, with their column
 _AGENTS = {STEROIDS[0]: "has_steroid_premedication", "tocilizumab": "has_tocilizumab_prophylaxis"}
-_RATES = {"crs_grade2plus_rate": 2, "crs_grade3plus_rate": 3}
+_RATES: Mapping[str, Literal[2, 3]] = {"crs_grade2plus_rate": 2, "crs_grade3plus_rate": 3}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -331,7 +332,7 @@ def _published(figure: ScoredFigure, *, trial: str) -> PublishedRate:
     low, high = wilson_interval(figure.value, n=figure.n)
     return PublishedRate(
         product=figure.product,
-        grade=2 if _RATES[figure.metric] == 2 else 3,
+        grade=_RATES[figure.metric],
         trial=typeset(trial),
         events=figure.events,
         n=figure.n,
