@@ -18,7 +18,6 @@ from crsrisk.policy.recommended_trial import (
     PlannedTrial,
     arms_over_ensemble,
     plan_trial,
-    weighted_median,
 )
 from crsrisk.policy.strategy_value import CommonRisk, StrategyValue
 from crsrisk.policy.table import FloatArray
@@ -34,7 +33,7 @@ from crsrisk.policy.worlds import (
 )
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.trials.two_proportions import sample_size_two_proportions
-from crsrisk.uncertainty.forecast import shrink
+from crsrisk.uncertainty.forecast import shrink, weighted_quantile
 
 # CRS events a patient (0.1 for 100) that a score must gain over treating everybody
 WORTH_A_SCORE = 0.001
@@ -122,10 +121,9 @@ def _net_benefits(
 
 def _median(values: FloatArray, weights: FloatArray, *, factor: float = 1.0) -> Estimate:
     """Weighted median with the 2.5 and 97.5% quantiles."""
-    order = np.argsort(values, kind="stable")
-    mass = np.cumsum(weights[order]) / weights.sum()
-    at = np.minimum(np.searchsorted(mass, [0.025, 0.5, 0.975]), len(values) - 1)
-    low, middle, high = (factor * float(value) for value in values[order][at])
+    low, middle, high = (
+        factor * weighted_quantile(values, weights, q) for q in (0.025, 0.5, 0.975)
+    )
     return Estimate(middle, low, high)
 
 
@@ -494,7 +492,7 @@ def recommend_trial(
         support_ratio=effect.support_ratio,
         infections_added=effect.infections_added,
         responses_lost=effect.responses_lost,
-        trial=plan_trial(arms, treated=weighted_median(shares, members.weights)),
+        trial=plan_trial(arms, treated=weighted_quantile(shares, members.weights, 0.5)),
         n_per_arm_least=_grade_alone(rate, effect.risk_ratio.high),
         threshold_of_ledger=strategies[rule.strategy].ledger.threshold,
         rival=rival.rule,

@@ -17,10 +17,10 @@ import numpy as np
 
 from crsrisk.data.trial_plan import StatedArm
 from crsrisk.errors import InputError
-from crsrisk.policy.table import FloatArray
 from crsrisk.policy.worlds import ArmEvents, MemberValues
 from crsrisk.trials.claims import MOST_PER_ARM, ClaimPower, Rates, sample_size_of_claims
 from crsrisk.trials.two_proportions import sample_size_two_proportions
+from crsrisk.uncertainty.forecast import weighted_quantile
 
 CONTROL = "placebo"
 ALPHA, POWERS = 0.025, (0.8, 0.9)
@@ -197,7 +197,7 @@ def arms_over_ensemble(
         if not is_known.any():
             return None
         known = np.array([value for value in read_out if value is not None])
-        return weighted_median(known, members.weights[is_known])
+        return weighted_quantile(known, members.weights[is_known], 0.5)
 
     control = _stated(
         CONTROL,
@@ -249,14 +249,3 @@ def _stated(
     return StatedArm(
         name=name, crs=first, support=second, both=both, given=round(given or 0.0, _DIGITS)
     )
-
-
-def weighted_median(values: FloatArray, weights: FloatArray) -> float:
-    """The lowest value at which half of the weight is reached.
-
-    >>> weighted_median(np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 1.0]))
-    2.0
-    """
-    order = np.argsort(values, kind="stable")
-    mass = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][min(int(np.searchsorted(mass, 0.5)), len(values) - 1)])

@@ -34,6 +34,7 @@ from crsrisk.data.cross_validation import (
 from crsrisk.data.evidence_use import ScoredFigure
 from crsrisk.data.product import Product
 from crsrisk.results import Estimate, NotEstimable
+from crsrisk.uncertainty.forecast import weighted_quantile
 from crsrisk.uncertainty.forecast_scores import (
     bootstrap_over_products,
     crps,
@@ -256,7 +257,7 @@ def _row(judged: _Judged, at: int, seed: int) -> CrossValidatedRate:
     }
     weights = _draw_weights(MIXTURES[at])
     low_95, low_50, high_50, high_95 = (
-        _quantile(both["printed"], weights, q) for q in (0.025, 0.25, 0.75, 0.975)
+        weighted_quantile(both["printed"], weights, q) for q in (0.025, 0.25, 0.75, 0.975)
     )
     rivals = {
         name: Scores(
@@ -279,7 +280,7 @@ def _row(judged: _Judged, at: int, seed: int) -> CrossValidatedRate:
         n=figure.n,
         verified=figure.verified,
         weight=judged.weight,
-        median=_quantile(both["rates"], weights, 0.5),
+        median=weighted_quantile(both["rates"], weights, 0.5),
         low_50=low_50,
         high_50=high_50,
         low_95=low_95,
@@ -296,12 +297,6 @@ def _row(judged: _Judged, at: int, seed: int) -> CrossValidatedRate:
 
 def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
-
-
-def _quantile(values: Values, weights: Values, q: float) -> float:
-    order = np.argsort(values, kind="stable")
-    mass = np.cumsum(weights[order])
-    return float(values[order][min(int(np.searchsorted(mass, q * mass[-1])), len(values) - 1)])
 
 
 def summarise(
