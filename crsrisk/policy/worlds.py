@@ -27,7 +27,7 @@ from crsrisk.policy.tipping import crossing
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.population import sample
-from crsrisk.simulation.potential_outcomes import Tracks, play_all, potential_outcomes
+from crsrisk.simulation.potential_outcomes import Tracks, potential_outcomes, simulate_strategies
 from crsrisk.threads import side_by_side
 from crsrisk.uncertainty.constants import (
     RESCUE,
@@ -155,10 +155,10 @@ def value_rules(
     world: World,
     n: int,
     seed: int,
-    played: Sequence[Tracks] | None = None,
+    simulated: Sequence[Tracks] | None = None,
 ) -> RuleValues:
     """Simulate ``n`` patients of this world under every strategy and value the rules by what
-    happens to them. ``played``: their courses, known from a world with other consequences.
+    happens to them. ``simulated``: their courses, known from a world with other consequences.
     """
     rules = study.rules
     patients = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
@@ -169,7 +169,7 @@ def value_rules(
         world=world,
         seed=seed,
         workers=study.workers,
-        played=played,
+        simulated=simulated,
     )
     needs_score = any(rule.threshold is not None for rule in rules)
     risk = (
@@ -443,8 +443,10 @@ def ends_of_assumptions(
     moves most first.
     """
     patients = sample(arm.population, assumptions=world.assumptions, seed=seed, start=0, stop=n)
-    played = play_all(arm, study.strategies, patients=patients, world=world, workers=study.workers)
-    value = partial(value_rules, study, arm=arm, n=n, seed=seed, played=played)
+    simulated = simulate_strategies(
+        arm, study.strategies, patients=patients, world=world, workers=study.workers
+    )
+    value = partial(value_rules, study, arm=arm, n=n, seed=seed, simulated=simulated)
 
     def value_at(key: str, number: float) -> Mapping[str, float]:
         here = replace(world, assumptions=world.assumptions.replace({key: number}))

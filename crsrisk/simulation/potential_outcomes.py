@@ -125,7 +125,7 @@ def strategy_arm(base: Arm, strategy: Strategy, *, world: World) -> Arm:
     return replace(base, product=product, regimen_name=name, mitigations=given)
 
 
-def play(
+def simulate_strategy(
     base: Arm,
     strategy: Strategy,
     *,
@@ -331,7 +331,7 @@ def with_standard(strategies: Sequence[Strategy]) -> tuple[Strategy, ...]:
     return chosen
 
 
-def play_all(
+def simulate_strategies(
     arm: Arm,
     strategies: Sequence[Strategy],
     *,
@@ -343,12 +343,14 @@ def play_all(
     :func:`potential_outcomes` in worlds that differ in their consequences alone.
     """
     usual: Tracks | None = None
-    played = []
+    simulated = []
     for strategy in with_standard(strategies):
-        tracks = play(arm, strategy, patients=patients, world=world, workers=workers, usual=usual)
+        tracks = simulate_strategy(
+            arm, strategy, patients=patients, world=world, workers=workers, usual=usual
+        )
         usual = tracks if usual is None else usual
-        played.append(tracks)
-    return tuple(played)
+        simulated.append(tracks)
+    return tuple(simulated)
 
 
 def _courses(
@@ -358,12 +360,14 @@ def _courses(
     patients: Patients,
     world: World,
     workers: int,
-    played: Sequence[Tracks] | None = None,
+    simulated: Sequence[Tracks] | None = None,
 ) -> list[_Course]:
-    if played is None:
-        played = play_all(arm, strategies, patients=patients, world=world, workers=workers)
-    window_h, usual, courses = 24.0 * arm.window_d, played[0], []
-    for strategy, tracks in zip(strategies, played, strict=True):
+    if simulated is None:
+        simulated = simulate_strategies(
+            arm, strategies, patients=patients, world=world, workers=workers
+        )
+    window_h, usual, courses = 24.0 * arm.window_d, simulated[0], []
+    for strategy, tracks in zip(strategies, simulated, strict=True):
         grade = np.sum([tracks[f"first_{k}"] < window_h for k in (1, 2, 3, 4)], axis=0).astype(
             np.int64
         )
@@ -407,16 +411,16 @@ def potential_outcomes(
     world: World,
     seed: int,
     workers: int = 1,
-    played: Sequence[Tracks] | None = None,
+    simulated: Sequence[Tracks] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> PotentialOutcomes:
     """Grade, infection and response of every patient under every strategy, with common random
     numbers.
 
     ``arm`` is what is given without prophylaxis; it comes first, under the name ``none``. ``seed``
-    draws infection and response (use the seed of the patients). ``played``: courses by
-    :func:`play_all` of the same arm, strategies and patients, where they are known. ``advance`` is
-    told when all is done (strategies).
+    draws infection and response (use the seed of the patients). ``simulated``: courses by
+    :func:`simulate_strategies` of the same arm, strategies and patients, where they are known.
+    ``advance`` is told when all is done (strategies).
 
     Raises :class:`InputError` for an unknown agent, a regimen that the product does not allow, a
     strategy given twice.
@@ -434,7 +438,9 @@ def potential_outcomes(
     ('none', 'dexamethasone', 'tocilizumab@fever')
     """
     chosen = with_standard(strategies)
-    courses = _courses(arm, chosen, patients=patients, world=world, workers=workers, played=played)
+    courses = _courses(
+        arm, chosen, patients=patients, world=world, workers=workers, simulated=simulated
+    )
     activation = np.array([course.log_activation for course in courses])
     infection = np.array([course.infection for course in courses])
     center = float(activation[0].mean())

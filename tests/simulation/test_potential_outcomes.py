@@ -19,9 +19,9 @@ from crsrisk.simulation.outcomes import grade_within
 from crsrisk.simulation.population import Patients, sample, take
 from crsrisk.simulation.potential_outcomes import (
     mean_hazard_ratio,
-    play,
-    play_all,
     potential_outcomes,
+    simulate_strategies,
+    simulate_strategy,
     strategy_arm,
     true_risks,
 )
@@ -92,8 +92,8 @@ def test_a_patient_is_the_same_in_any_company() -> None:
 
 
 def test_at_fever_nothing_changes_before_the_fever_and_nothing_for_those_without() -> None:
-    usual = play(base(), STANDARD, patients=people(), world=world_of())
-    later = play(
+    usual = simulate_strategy(base(), STANDARD, patients=people(), world=world_of())
+    later = simulate_strategy(
         base(),
         parse_strategy("dexamethasone@fever"),
         patients=people(),
@@ -140,7 +140,7 @@ def test_common_cause_and_mediation_look_the_same_without_prophylaxis_and_differ
     assert np.array_equal(risk["common_cause"][k], risk["common_cause"][0]), (
         "blocking costs nothing"
     )
-    usual = play(base(), STANDARD, patients=people(), world=world_of())
+    usual = simulate_strategy(base(), STANDARD, patients=people(), world=world_of())
     # a rescue quietens T cells before a later dose
     unrescued = (usual["n_steroid"] == 0) & (usual["n_tocilizumab"] == 0)
     assert unrescued.any()
@@ -161,7 +161,7 @@ def test_infection_rises_with_the_length_of_a_blockade() -> None:
 
 def test_prevented_rescue_saves_infections() -> None:
     """Same prophylaxis, same patient: whoever needed fewer rescue doses has no higher risk."""
-    usual = play(base(), STANDARD, patients=people(), world=world_of())
+    usual = simulate_strategy(base(), STANDARD, patients=people(), world=world_of())
     spared = usual["n_steroid"] == 0
     risk = all_ways().infection_risk[0]
     ecog = people().discrete["ecog"]
@@ -230,9 +230,9 @@ def test_courses_are_the_same_whatever_the_consequences() -> None:
     some = sample(arm.population, assumptions=world.assumptions, seed=1, start=0, stop=24)
     ways = [parse_strategy("tocilizumab@fever"), parse_strategy("dexamethasone")]
     other = world.with_values({"consequences.infection_usual_risk": 0.2})
-    played = play_all(arm, ways, patients=some, world=world)
+    simulated = simulate_strategies(arm, ways, patients=some, world=world)
     anew = potential_outcomes(arm, ways, patients=some, world=other, seed=1)
-    again = potential_outcomes(arm, ways, patients=some, world=other, seed=1, played=played)
+    again = potential_outcomes(arm, ways, patients=some, world=other, seed=1, simulated=simulated)
     for part in fields(anew):
         one, two = getattr(anew, part.name), getattr(again, part.name)
         np.testing.assert_equal(one, two)
