@@ -1,17 +1,13 @@
-"""YAML that cannot be misread, by ruamel.yaml: YAML 1.2, with the traps of YAML 1.1 refused.
+"""Files of YAML: read without misreading (:mod:`crsrisk.data.yaml_tree`), checked, and revised.
 
-Another program may read ``no`` as False and ``1e-3`` as text; of two equal keys many keep the last.
-In a file of numbers each of these is a silent error, so the reader stops and names the line.
 Values are replaced in place (:func:`revised`), so that comments and order stay as they are.
 """
 
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Hashable, Mapping, Sequence
-from copy import deepcopy
-from functools import lru_cache, partial
+from collections.abc import Mapping, Sequence
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -20,95 +16,43 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.constructor import DuplicateKeyError, SafeConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+from yaml import MarkedYAMLError, YAMLError
 
 from crsrisk.data.json_text import json_tree
-from crsrisk.data.yaml_bounds import BoundedComposer, TrapError, text_within_bounds
+from crsrisk.data.yaml_tree import TrapError, yaml_tree
 from crsrisk.errors import InputError, shortened
 
-_TRAP_BOOLEANS = {"yes", "no", "on", "off", "y", "n"}
-_TRAP_NUMBER = re.compile(
-    r"^[-+]?(\d+[eE][-+]?\d+|\d+\.\d*[eE]\d+|\.\d+[eE]\d+|0o?[0-7]+|\d[\d_]*_\d+|\d+:\d+.*)$"
-)
+LARGEST_BYTES = 1_000_000
 
 
-class _StrictConstructor(SafeConstructor):
-    """Plain Python values of a file; keys are text, and what could be misread is refused."""
-
-    def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        for key, _ in node.value:
-            if key.tag.rsplit(":", 1)[-1] != "str":
-                raise TrapError(
-                    key,
-                    key=str(key.value),
-                    found=f"a key that is no text ({key.tag.rsplit(':', 1)[-1]})",
-                    expected="a text key",
-                    cure="put the key in quotes",
-                )
-            _check_plain(key)
-        return dict(super().construct_mapping(node, deep=True))
-
-    def construct_object(self, node: Node, deep: bool = False) -> Any:
-        if isinstance(node, ScalarNode):
-            _check_plain(node)
-        return super().construct_object(node, deep=deep)
-
-
-_StrictConstructor.add_constructor(  # a date is text: which type it becomes differs by program
-    "tag:yaml.org,2002:timestamp", _StrictConstructor.construct_yaml_str
-)
-
-
-def _check_plain(node: Node) -> None:
-    """Refuse half a character, and a word without quotes that some readers take for a Boolean or
-    for another number.
-    """
-    if not isinstance(node, ScalarNode):
-        return
-    text = node.value
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise TrapError(
-            node,
-            key="",
-            found="half of a character (a lone surrogate)",
-            expected="text in UTF-8",
-            cure="delete the escape, or write the whole character",
+def text_within_bounds(path: Path) -> str:
+    """The text of a file in UTF-8 of one million bytes at most; raises :class:`InputError`."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_BYTES + 1)
+    except OSError as problem:
+        raise InputError(
+            where=str(path),
+            found=problem.strerror or "no readable file",
+            expected="a YAML file",
+            cure="check the path and its permissions",
+        ) from problem
+    if len(raw) > LARGEST_BYTES:
+        raise InputError(
+            where=path.name,
+            found="a file of more than 1 MB",
+            expected="a file that a person wrote, of 1 MB at most",
+            cure="check that it is the right file",
         )
-    if node.style is not None:
-        return
-    if text.lower() in _TRAP_BOOLEANS:
-        raise TrapError(
-            node,
-            key=text,
-            found=f"the bare word {text}",
-            expected="true, false or quoted text",
-            cure="write true or false, or put the word in quotes",
-        )
-    if _TRAP_NUMBER.match(text):
-        raise TrapError(
-            node,
-            key=text,
-            found=f"the number {text}, which some programs read as text or as octal",
-            expected="a plain decimal number",
-            cure="write 0.001 or 1.0e-3 (point and signed exponent)",
-        )
-
-
-@lru_cache(maxsize=128)
-def _parsed(text: str) -> Any:
-    reader = YAML(typ="safe", pure=True)
-    reader.Composer = BoundedComposer
-    reader.Constructor = _StrictConstructor
-    return reader.load(text)
-
-
-def _tree(text: str) -> Any:
-    """The values of a text, the caller's own; a text that was read before, as those of each
-    scenario of one study, is not parsed again.
-    """
-    return deepcopy(_parsed(text))
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise InputError(
+            where=path.name,
+            found="bytes that are not UTF-8 text",
+            expected="a YAML file in UTF-8",
+            cure="save it as plain text in UTF-8",
+        ) from problem
 
 
 def yaml_text(tree: Mapping[str, Any]) -> str:
@@ -130,27 +74,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     text = text_within_bounds(path)
     refuse = partial(InputError, expected="valid YAML", cure="check indentation, colons and quotes")
     try:
-        tree = _tree(text)
+        tree = yaml_tree(text)
     except TrapError as trap:
         told = {part: shortened(text) for part, text in trap.told.items()}
         raise InputError(where=f"{path.name}, line {trap.line}", **told) from trap
-    except DuplicateKeyError as problem:
-        raise InputError(
-            where=f"{path.name}, line {problem.problem_mark.line + 1}",
-            key=shortened(str(problem.problem).partition('"')[2].partition('"')[0]),
-            found="the key a second time",
-            expected="each key once",
-            cure="delete one of the two",
-        ) from problem
     except MarkedYAMLError as problem:
         line = f", line {problem.problem_mark.line + 1}" if problem.problem_mark else ""
-        raise refuse(where=f"{path.name}{line}", found=shortened(problem.problem)) from problem
+        raise refuse(
+            where=f"{path.name}{line}", found=shortened(problem.problem or problem)
+        ) from problem
     except (YAMLError, ValueError) as problem:
         raise refuse(where=path.name, found=shortened(problem)) from problem
-    except KeyError as problem:  # of a word tagged as true or false
-        raise refuse(
-            where=path.name, found=f"{shortened(problem)}, tagged as a Boolean"
-        ) from problem
     if not isinstance(tree, dict):
         raise InputError(
             where=path.name,

@@ -53,7 +53,8 @@ def test_a_key_given_twice_is_refused_with_its_line(
 
 
 @pytest.mark.parametrize(
-    "number", ["1e-3", "1E-3", "-1e-3", "1e5", "1.5e3", ".5e3", "017", "1_000", "12:30"]
+    "number",
+    ["1e-3", "1E-3", "-1e-3", "1e5", "1.5e3", ".5e3", "017", "1_000", "12:30", "1_", "_1", "0b11"],
 )
 def test_a_number_that_yaml_would_misread_is_refused(tmp_path: Path, number: str) -> None:
     problem = refusal(tmp_path, f"first: 1.0\nvalue: {number}\n")
@@ -87,6 +88,15 @@ def test_a_bare_word_that_yaml_reads_as_true_or_false_is_refused(tmp_path: Path,
         ('"1e-3"', "1e-3"),
         ("1/h", "1/h"),
         ("2024-01-31", "2024-01-31"),
+        ("!!str 1", "1"),
+        ("! 1", "1"),
+        ("!!float 1", 1.0),
+        ("0x1F", 31),
+        ("1.", 1.0),
+        ("-.inf", -math.inf),
+        ("~", None),
+        ("|\n  no\n", "no\n"),
+        ("[&a [1], *a]", [[1], [1]]),
         ("é", "é"),
     ],
 )
@@ -101,6 +111,10 @@ def test_what_cannot_be_misread_is_read(tmp_path: Path, text: str, value: object
         ("a: 1\n\tb: 2\n", "valid YAML"),
         ("a: 1\n---\nb: 2\n", "valid YAML"),
         ("a: &a [*a]\n", "valid YAML"),
+        ("a: *b\n", "valid YAML"),
+        ("a: !!int b\n", "valid YAML"),
+        ("a: !!set {b, c}\n", "valid YAML"),
+        ("a: {<<: {b: 1}}\n", "a text key"),
         ("a: !!python/object:os.system x\n", "valid YAML"),
         ("- 1\n- 2\n", "a mapping at the top"),
         ("", "a mapping at the top"),
