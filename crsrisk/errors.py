@@ -81,8 +81,8 @@ class CRSRiskError(Exception):
         cure_for_log: str | None = None,
     ) -> None:
         self.where = printable(where)
-        self.key = printable(key)
-        self.found = printable(found)
+        self.key = shortened(printable(key))
+        self.found = shortened(printable(found), most=400)
         self.expected = printable(expected)
         self.cure = printable(cure)
         self.cure_for_log = self.cure if cure_for_log is None else printable(cure_for_log)

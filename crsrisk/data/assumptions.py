@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -208,12 +209,15 @@ class Assumptions(Result, Mapping[str, Assumption]):
 
     def group(self, stem: str) -> dict[str, float]:
         """All values of one stem by their short names."""
-        prefix = stem + "."
-        return {
-            key[len(prefix) :]: entry.value
-            for key, entry in self.entries.items()
-            if key.startswith(prefix)
-        }
+        return dict(self._by_stem.get(stem, {}))
+
+    @cached_property
+    def _by_stem(self) -> dict[str, dict[str, float]]:
+        groups: dict[str, dict[str, float]] = {}
+        for key, entry in self.entries.items():
+            stem, _, name = key.partition(".")
+            groups.setdefault(stem, {})[name] = entry.value
+        return groups
 
     def replace(self, values: Mapping[str, float], *, where: str = "replacement") -> Assumptions:
         """A new set with other values; the range of each widens to hold an explicit choice.

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from yaml import MappingNode, Node, SequenceNode
 
 from crsrisk.data.trial_plan import TrialPlan
 from crsrisk.data.yaml_files import build, read_yaml
+from crsrisk.data.yaml_tree import yaml_nodes
 from crsrisk.errors import InputError
 
 
@@ -47,7 +47,7 @@ def located(problem: InputError, path: Path) -> InputError:
 
 
 def _line(problem: InputError, path: Path) -> int | None:
-    root = YAML(typ="safe", pure=True).compose(path.read_text(encoding="utf-8"))
+    root = yaml_nodes(path.read_text(encoding="utf-8"))
     blocks: list[Node] = [] if root is None else [root]
     if problem.where.startswith("design "):
         blocks = _design(root, problem.where.removeprefix("design ")) or blocks

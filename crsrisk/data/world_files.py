@@ -9,6 +9,7 @@ population that exists, a share lies between 0 and 1, a source is not blank). Ev
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from math import log
 from pathlib import Path
@@ -29,7 +30,7 @@ from crsrisk.data.mitigation import Mitigation
 from crsrisk.data.population import Policy, Population
 from crsrisk.data.product import AmountUnit, Product, Regimen
 from crsrisk.data.product_names import product_name
-from crsrisk.data.yaml_files import build, read_yaml
+from crsrisk.data.yaml_files import build, mapping_of, text_within_bounds
 from crsrisk.errors import InputError
 from crsrisk.folders import Kind, find, is_path, names, synthetic_folder
 
@@ -87,19 +88,26 @@ def load_assumptions(folder: Path | None = None) -> Assumptions:
         )
     entries: dict[str, Assumption] = {}
     for path in paths:
-        for name, tree in read_yaml(path).items():
-            entry = build(Assumption, tree, where=f"{path.name}, {name}")
-            if "__" not in name:
-                check_unit(name, entry, where=path.name)
-            elif entry.unit != "1":
-                raise _refused(
-                    path.name, f"{name}.unit", entry.unit, "1: two underscores, a pure number"
-                )
-            _check_said(
-                entry.meaning, where=path.name, key=f"{name}.meaning", what="the meaning in words"
-            )
-            entries[f"{path.stem}.{name}"] = entry
+        entries.update(_assumptions_of(text_within_bounds(path), path))
     return Assumptions(entries)
+
+
+@lru_cache(maxsize=128)  # a study loads the same files for each of its scenarios
+def _assumptions_of(text: str, path: Path) -> dict[str, Assumption]:
+    entries = {}
+    for name, tree in mapping_of(text, name=path.name).items():
+        entry = build(Assumption, tree, where=f"{path.name}, {name}")
+        if "__" not in name:
+            check_unit(name, entry, where=path.name)
+        elif entry.unit != "1":
+            raise _refused(
+                path.name, f"{name}.unit", entry.unit, "1: two underscores, a pure number"
+            )
+        _check_said(
+            entry.meaning, where=path.name, key=f"{name}.meaning", what="the meaning in words"
+        )
+        entries[f"{path.stem}.{name}"] = entry
+    return entries
 
 
 def load_product(name_or_path: str | Path) -> Product:
@@ -258,7 +266,7 @@ def _load(kind: type[Named], folder: Kind, name_or_path: str | Path) -> tuple[Na
     if folder == "products" and isinstance(name_or_path, str) and not is_path(name_or_path):
         name_or_path = product_name(name_or_path)
     path = find(folder, name_or_path)
-    noun = build(kind, read_yaml(path), where=path.name)
+    noun = _built(kind, text_within_bounds(path), path.name)
     name: str = getattr(noun, "name")  # noqa: B009  every noun of a file has a name
     if name != path.stem:
         raise InputError(
@@ -269,6 +277,11 @@ def _load(kind: type[Named], folder: Kind, name_or_path: str | Path) -> tuple[Na
             cure="rename the file or the name, so that two things never share a name",
         )
     return noun, path
+
+
+@lru_cache(maxsize=256)
+def _built(kind: type[Named], text: str, name: str) -> Named:
+    return build(kind, mapping_of(text, name=name), where=name)
 
 
 def _check_product(product: Product, *, where: str) -> None:

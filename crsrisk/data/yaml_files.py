@@ -16,10 +16,10 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from yaml import MarkedYAMLError, YAMLError
+from yaml import MappingNode, MarkedYAMLError, Node, YAMLError
 
 from crsrisk.data.json_text import json_tree
-from crsrisk.data.yaml_tree import TrapError, yaml_tree
+from crsrisk.data.yaml_tree import TrapError, yaml_nodes, yaml_tree
 from crsrisk.errors import InputError, shortened
 
 LARGEST_BYTES = 1_000_000
@@ -71,23 +71,27 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read one YAML file whose top is a mapping; raises :class:`InputError` naming file, line, key
     and cure.
     """
-    text = text_within_bounds(path)
+    return mapping_of(text_within_bounds(path), name=path.name)
+
+
+def mapping_of(text: str, *, name: str) -> dict[str, Any]:
+    """The same of the text of a file of that name."""
     refuse = partial(InputError, expected="valid YAML", cure="check indentation, colons and quotes")
     try:
         tree = yaml_tree(text)
     except TrapError as trap:
         told = {part: shortened(text) for part, text in trap.told.items()}
-        raise InputError(where=f"{path.name}, line {trap.line}", **told) from trap
+        raise InputError(where=f"{name}, line {trap.line}", **told) from trap
     except MarkedYAMLError as problem:
         line = f", line {problem.problem_mark.line + 1}" if problem.problem_mark else ""
         raise refuse(
-            where=f"{path.name}{line}", found=shortened(problem.problem or problem)
+            where=f"{name}{line}", found=shortened(problem.problem or problem)
         ) from problem
     except (YAMLError, ValueError) as problem:
-        raise refuse(where=path.name, found=shortened(problem)) from problem
+        raise refuse(where=name, found=shortened(problem)) from problem
     if not isinstance(tree, dict):
         raise InputError(
-            where=path.name,
+            where=name,
             found=type(tree).__name__,
             expected="a mapping at the top",
             cure="start the file with `key: value` lines",
@@ -99,12 +103,15 @@ def lines_of(path: Path, *, inside: Sequence[str] = ()) -> dict[str, int]:
     """The line of each key at the top of a file that :func:`read_yaml` has read, or in the mapping
     under ``inside``.
     """
-    block = YAML().load(path.read_text(encoding="utf-8"))
+    block = yaml_nodes(path.read_text(encoding="utf-8"))
     for step in inside:
-        block = block.get(step) if isinstance(block, CommentedMap) else None
-    if not isinstance(block, CommentedMap):
-        return {}
-    return {str(key): block.lc.key(key)[0] + 1 for key in block}
+        block = next((value for key, value in _pairs(block) if key.value == step), None)
+    return {key.value: key.start_mark.line + 1 for key, _ in _pairs(block)}
+
+
+def _pairs(block: Node | None) -> list[tuple[Node, Node]]:
+    """Keys and values of a mapping; none of anything else."""
+    return list(block.value) if isinstance(block, MappingNode) else []
 
 
 Noun = TypeVar("Noun", bound=BaseModel)

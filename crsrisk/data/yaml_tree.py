@@ -17,6 +17,7 @@ import yaml
 
 MOST_NODES = 10_000
 DEEPEST = 50
+LOADER = yaml.CLoader if yaml.__with_libyaml__ else yaml.Loader
 _PREFIX = "tag:yaml.org,2002:"
 _SCALAR_TAGS = ("str", "int", "float", "bool", "null")
 _LIST_TAGS = {"!": "", f"{_PREFIX}seq": "seq"}
@@ -69,13 +70,18 @@ def yaml_tree(text: str) -> Any:
     {'a': [1, 2.5, 'no']}
     """
     builder = _Builder()
-    parser = (yaml.CLoader if yaml.__with_libyaml__ else yaml.Loader)(text)
+    parser = LOADER(text)
     try:
         while parser.check_event():
             builder.take(parser.get_event())
     finally:
         parser.dispose()
     return builder.document
+
+
+def yaml_nodes(text: str) -> yaml.Node | None:
+    """The nodes, which know their lines, of a text that :func:`yaml_tree` has read."""
+    return yaml.compose(text, Loader=LOADER)
 
 
 class _Builder:

@@ -89,35 +89,33 @@ def evppi(
     known = {name: np.asarray(parameter) for name, parameter in parameters.items()}
     rng = np.random.default_rng(seed)
 
-    def value_of(parameter: NDArray[np.generic], order: NDArray[np.int64]) -> float:
-        rows, share = table[order], mass[order]
-        return float(share @ _fitted(rows, share, parameter).max(axis=1) - (share @ rows).max())
-
     shuffles = [rng.permutation(len(mass)) for _ in range(_PERMUTATIONS)]
-    chance = np.array(
-        [[value_of(values, order) for values in known.values()] for order in shuffles]
-    )
-    bar = float(np.quantile(chance.max(axis=1), _LEVEL)) if known else 0.0
+    orders = np.stack([np.arange(len(mass)), *shuffles])
+    rows, shares = table[orders], mass[orders]
+    best = (mass @ table).max()
+    gains = {
+        name: np.einsum("sw,sw->s", shares, _fitted(rows, shares, parameter).max(axis=2)) - best
+        for name, parameter in known.items()
+    }
+    bar = np.quantile(np.max([gain[1:] for gain in gains.values()], axis=0), _LEVEL) if gains else 0
     information = {}
-    for k, (name, parameter) in enumerate(known.items()):
-        raw, by_chance = value_of(parameter, np.arange(len(mass))), float(chance[:, k].mean())
+    for name, gain in gains.items():
+        by_chance = float(gain[1:].mean())
         information[name] = PartialInformation(
-            max(raw - by_chance, 0.0), by_chance, raw > bar + 1e-12
+            max(float(gain[0]) - by_chance, 0.0), by_chance, bool(gain[0] > bar + 1e-12)
         )
     return information
 
 
-def _fitted(table: FloatArray, mass: FloatArray, parameter: NDArray[np.generic]) -> FloatArray:
-    """Values as a smooth function of the parameter (a quadratic of its rank), or as means of its
-    words.
+def _fitted(rows: FloatArray, shares: FloatArray, parameter: NDArray[np.generic]) -> FloatArray:
+    """Values of each shuffle (shuffle, world, decision) as a smooth function of the parameter (a
+    quadratic of its rank), or as means of its words.
     """
     if parameter.dtype.kind in "OUS":
-        fitted = np.empty_like(table)
-        for word in np.unique(parameter):
-            same = parameter == word
-            fitted[same] = mass[same] @ table[same] / mass[same].sum()
-        return fitted
-    design = np.vander(rankdata(parameter) / len(parameter) - 0.5, _DEGREE + 1)
-    root = np.sqrt(mass)[:, None]
-    slope, *_ = np.linalg.lstsq(design * root, table * root, rcond=None)
-    return np.asarray(design @ slope)
+        design = (parameter[:, None] == np.unique(parameter)).astype(np.float64)
+    else:
+        design = np.vander(rankdata(parameter) / len(parameter) - 0.5, _DEGREE + 1)
+    gram = np.einsum("sw,wi,wj->sij", shares, design, design, optimize=True)
+    moments = design.T @ (shares[:, :, None] * rows)
+    slopes = np.linalg.pinv(gram, rcond=1e-10, hermitian=True) @ moments
+    return np.asarray(design @ slopes)
