@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import crsrisk
 
 COMMAND = [sys.executable, "-m", "crsrisk"]
 FULL = Path("/dev/full")
@@ -57,3 +60,42 @@ def test_a_closed_output_does_no_harm(tmp_path: Path) -> None:
     assert "Wrote" not in text
     refused = run("--nonsense", shell="2>&-")
     assert (refused.returncode, refused.stdout) == (2, b"")
+
+
+def may_mount() -> bool:
+    """Whether this process may make folders read-only for a child."""
+    try:
+        return subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not may_mount(), reason="folders cannot be made read-only for one process")
+def test_a_read_only_installation_and_home_work(tmp_path: Path) -> None:
+    """The solver is compiled in memory, said once with the variable that mends it."""
+    home, out = tmp_path / "home", tmp_path / "out"
+    home.mkdir(), out.mkdir()
+    package = Path(crsrisk.__file__).parents[1]
+    command = [*COMMAND, "simulate", "--patients", "16", "--product", "tarlatamab", "--out"]
+
+    def run_read_only(name: str, **env: str) -> subprocess.CompletedProcess[str]:
+        frozen = " && ".join(
+            f"mount --bind {place} {place} && mount -o remount,ro,bind {place}"
+            for place in (shlex.quote(str(package)), shlex.quote(str(home)))
+        )
+        line = (
+            f"{frozen} && ! touch {shlex.quote(str(package / 'x'))} && {shlex.join(command)} {name}"
+        )
+        return subprocess.run(
+            ["unshare", "--mount", "sh", "-c", line], text=True, capture_output=True, cwd=out,
+            env={**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home), **env},
+        )  # fmt: skip
+
+    told = run_read_only("a.parquet")
+    assert told.returncode == 0, told.stderr
+    assert told.stderr.count("NUMBA_CACHE_DIR") == 1
+    mended = run_read_only("b.parquet", NUMBA_CACHE_DIR=str(out / "compiled"))
+    assert mended.returncode == 0, mended.stderr
+    assert "NUMBA_CACHE_DIR" not in mended.stderr
+    assert (out / "a.parquet").read_bytes() == (out / "b.parquet").read_bytes()
