@@ -206,20 +206,25 @@ def make_refits(
 
     The start and the number of trees that cross-validation chose for the model, and its
     calibration, stay: what is redone is the fit itself, so the choice of settings adds nothing to
-    the spread. Two models refitted with one seed share their samples. A patient drawn anew brings
-    his ``sample_weight`` along.
+    the spread. Two models refitted with one seed share their samples. A patient who is drawn
+    several times is one row of as many times his ``sample_weight``, so that the ten rows of every
+    leaf are ten patients.
     """
     fixed = config.model_copy(update={"learner": config.learner.as_found(model.model_class)})
-    size = len(training)
 
     def refit(again: int) -> Refit:
-        chosen = drawn_rows(
+        drawn = drawn_rows(
             outcomes[config.outcome].to_numpy(dtype=np.bool_), decision=f"refit {again}", seed=seed
         )
-        table = training.iloc[chosen].assign(patient_id=np.arange(size))
-        result = outcomes.iloc[chosen].assign(patient_id=np.arange(size))
-        weight = None if sample_weight is None else sample_weight[chosen]
-        made = fit(table, result, config=fixed, seed=seed, sample_weight=weight, has_summary=False)
+        chosen, times = np.unique(drawn, return_counts=True)
+        made = fit(
+            training.iloc[chosen],
+            outcomes.iloc[chosen],
+            config=fixed,
+            seed=seed,
+            sample_weight=times * (1.0 if sample_weight is None else sample_weight[chosen]),
+            has_summary=False,
+        )
         if advance is not None:
             advance(1)
         return flatten(
