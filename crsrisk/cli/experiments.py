@@ -139,6 +139,13 @@ def _landmark_subgroups(experiment: Path, workers: int, begin: Begin, overwrite:
     return lambda: print_landmark_subgroups(result)
 
 
+def _regimen_grid(experiment: Path, workers: int, begin: Begin, overwrite: bool) -> Tell:
+    from crsrisk.studies.regimen_grid import print_regimen_grid, run_regimen_grid
+
+    result = run_regimen_grid(experiment, workers=workers, begin=begin)
+    return lambda: print_regimen_grid(result)
+
+
 KINDS: dict[str, Callable[[Path, int, Begin, bool], Tell]] = {
     "baseline": _baseline,
     "calibration": _calibration,
@@ -153,6 +160,7 @@ KINDS: dict[str, Callable[[Path, int, Begin, bool], Tell]] = {
     "simulation_based_calibration": _simulation_based_calibration,
     "landmark_subgroups": _landmark_subgroups,
     "interval_coverage": _interval_coverage,
+    "regimen_grid": _regimen_grid,
 }
 
 # kinds that know what belongs to an older result, tracking and models included

@@ -87,8 +87,17 @@ def simulate(
 @app.command(rich_help_panel=PANELS[0])
 def forecast(
     product: Annotated[
-        list[str], typer.Argument(metavar="PRODUCT...", help="Products by name or YAML file.")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="[PRODUCT...]", help="Products by name or YAML file."),
+    ] = None,
+    design: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A changed regimen instead, as the explorer's page writes it: it names product,"
+            " prophylaxis, patients and seed itself.",
+        ),
+    ] = None,
     trial_size: Annotated[
         int | None, typer.Option(help="Add chance in a trial of this many patients.", min=1)
     ] = None,
@@ -108,24 +117,38 @@ def forecast(
     as_json: AsJson = False,
 ) -> None:
     """Forecast what a trial of a product would report, with intervals over the assumptions."""
+    from crsrisk.data.regimen_design import load_regimen_design
+    from crsrisk.data.world import load_world
     from crsrisk.studies.forecast import forecast, prepare_draws, write_draws
     from crsrisk.studies.forecast_tables import print_forecast
+    from crsrisk.studies.regimen_grid import forecast_design
     from crsrisk.terminal import steps
 
     prepare_draws(draws, overwrite=overwrite)
-    products, world = products_in(product, scenario=scenario)
+    named = product or []
     with steps() as begin:
-        made = forecast(
-            products,
-            world=world,
-            trial_size=trial_size,
-            regimen=regimen,
-            mitigations=tuple(mitigation or ()),
-            n_patients=patients,
-            seed=seed,
-            workers=workers,
-            begin=begin,
-        )
+        if design is not None:
+            beside = [*named, *(mitigation or ()), *([regimen] if regimen else [])]
+            made = forecast_design(
+                load_regimen_design(design, beside=beside),
+                world=load_world(scenario),
+                trial_size=trial_size,
+                workers=workers,
+                begin=begin,
+            )
+        else:
+            products, world = products_in(named, scenario=scenario)
+            made = forecast(
+                products,
+                world=world,
+                trial_size=trial_size,
+                regimen=regimen,
+                mitigations=tuple(mitigation or ()),
+                n_patients=patients,
+                seed=seed,
+                workers=workers,
+                begin=begin,
+            )
     if draws is not None:
         write_draws(made, draws)
     if as_json:

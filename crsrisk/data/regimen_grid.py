@@ -1,0 +1,118 @@
+"""The grid of simulated regimens that the explorer looks up: ``regimens.json.gz`` of the ensemble.
+
+Made by ``crsrisk run experiments/016_regimen_grid``; of one world, ensemble and model, whose
+digests it carries.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from crsrisk.data.assumptions import Strict
+from crsrisk.data.ensemble import ensemble_folder
+from crsrisk.data.files import gunzipped
+from crsrisk.data.json_text import json_tree
+from crsrisk.data.yaml_files import build
+
+GRID_FORMAT: Literal["crsrisk-regimens-1"] = "crsrisk-regimens-1"
+_LARGEST_TEXT = 50_000_000
+
+
+class GridFigure(Strict):
+    """A rate that a trial would report: median with its 95% predictive interval, a share."""
+
+    median: float
+    low: float
+    high: float
+    mc_error: float
+
+
+class GridArm(Strict):
+    """One setting. ``rates_per_mille``: grade 2 or more in each member, in their order."""
+
+    design: dict[str, Any]
+    doses_in_window: int
+    figures: dict[str, GridFigure]
+    rates_per_mille: list[int]
+
+
+class RiskBand(Strict):
+    """Patients of like predicted risk (``below`` a share; the last band has no end): ``kept``, the
+    share of those with grade 2 or more who still have it; ``caused``, of the others who now do.
+    """
+
+    below: float | None
+    n_with_event: int
+    n_without: int
+    kept: float | None
+    caused: float | None
+
+
+class ThresholdValue(Strict):
+    """Who is treated at a predicted risk of so many percent or more, for 100 patients."""
+
+    percent: float
+    treated_per_100: float
+    averted_per_100: float
+    low: float
+    high: float
+    mc_error: float
+    needless_per_100: float
+
+
+class AgentOrChange(Strict):
+    """What an agent or a change of the regimen does to the same simulated patients, for 100: events
+    of grade 2 or more without and with it, averted with the middle 95% over members of the ensemble
+    and the Monte Carlo error.
+    """
+
+    label: str
+    kind: str
+    usual_per_100: float
+    changed_per_100: float
+    averted_per_100: float
+    low: float
+    high: float
+    mc_error: float
+    bands: list[RiskBand]
+    thresholds: list[ThresholdValue]
+
+
+class ProductGrid(Strict):
+    """All settings of a product, and what can be changed."""
+
+    product: str
+    arms: list[GridArm]
+    changes: list[AgentOrChange]
+
+
+class RegimenGrid(Strict):
+    """Settings of every product. ``world``, ``ensemble`` and ``model`` say what they were simulated
+    with; ``members`` of ``patients`` each.
+    """
+
+    format: Literal["crsrisk-regimens-1"]
+    world: str
+    ensemble: str
+    model: str
+    members: int
+    patients: int
+    seed: int
+    products: list[ProductGrid]
+
+
+def grid_path() -> Path:
+    """Where the grid that ships stands."""
+    return ensemble_folder() / "regimens.json.gz"
+
+
+@lru_cache(maxsize=1)
+def load_regimen_grid() -> RegimenGrid | None:
+    """The grid that ships; None without one."""
+    place = grid_path()
+    if not place.is_file():
+        return None
+    tree = json_tree(gunzipped(place.read_bytes(), most=_LARGEST_TEXT))
+    return build(RegimenGrid, tree, where=place.name)
