@@ -82,7 +82,7 @@ class CRSRiskError(Exception):
     ) -> None:
         self.where = printable(where)
         self.key = shortened(printable(key))
-        self.found = shortened(printable(found), most=400)
+        self.found = shortened(printable(found), most=300)
         self.expected = printable(expected)
         self.cure = printable(cure)
         self.cure_for_log = self.cure if cure_for_log is None else printable(cure_for_log)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from crsrisk.errors import HIDDEN, InputError
+from crsrisk.errors import HIDDEN, InputError, shortened
 
 NoteKind: TypeAlias = Literal[
     "refused", "left out", "warned", "converted", "filled", "missing", "read", "not used"
@@ -24,7 +24,7 @@ KINDS: tuple[NoteKind, ...] = (
     "not used",
 )
 _N_ROWS_NAMED = 5
-_N_GROUPS_NAMED = 12  # in one message
+_LONGEST_LIST = 450  # characters of the kinds that one message names
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,22 +127,25 @@ def refusal_of(
         count = f"{same.n} such cells; {count}"
 
     def also(quoted: Callable[[Trouble], str]) -> str:
-        told = [
-            f"{one.column}: {one.n} cells, in row {one.rows[0]}{quoted(one)},"
-            f" expected {one.expected}"
-            for one in others[:_N_GROUPS_NAMED]
-        ]
-        if len(others) > _N_GROUPS_NAMED:
-            told.append(f"{len(others) - _N_GROUPS_NAMED} more kinds of trouble")
+        told: list[str] = []
+        for one in others:
+            kind = (
+                f"{shortened(one.column, most=40)}: {one.n} cells, in row {one.rows[0]}"
+                f"{quoted(one)}, expected {shortened(one.expected, most=80)}"
+            )
+            if sum(map(len, told)) + len(kind) > _LONGEST_LIST:
+                told.append(f"{len(others) - len(told)} more kinds of trouble")
+                break
+            told.append(kind)
         return f"{count}; also {'; '.join(told)}" if told else count
 
-    with_cells = also(lambda one: f" {one.found or 'an empty cell'}")
+    with_cells = also(lambda one: f" {shortened(one.found or 'an empty cell', most=40)}")
     return InputError(
         where=where,
         key=f"row {first.row}, column {first.column}",
         found=first.found or "an empty cell",
         expected=first.expected,
-        cure=f"{first.cure} ({with_cells})",
+        cure=f"{shortened(first.cure)} ({with_cells})",
         cure_for_log=f"correct the cell ({also(lambda one: '')})",
     )
 

@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from crsrisk.data.table_reading import TableReading
-from crsrisk.errors import InputError
+from crsrisk.errors import InputError, shortened
 from crsrisk.fields import FIELDS, Field, columns_of
 from crsrisk.units import accepts_unit, unit_key
 
 SEX_COLUMNS = frozenset({"sex", "gender", "geschlecht"})
+_LONGEST_NAME = 1000
 _N_NAMED = 12  # columns in a message
 UNIT_WORDS = ("unit", "units", "uom", "einheit")
 LIMIT_WORDS = (
@@ -274,9 +275,19 @@ def recognise(
     ``fields``: the columns that are looked for, those of the observed table when left out.
     ``needed``: those whose unit must be known, all when left out; others without one stay unused.
     Raises :class:`InputError` for a quantity without a unit, with two, or given twice, for a column
-    of units or limits that would not be read, and for units, codes and names of no column.
+    of units or limits that would not be read, for units, codes and names of no column, and for a
+    name that is no name by its length.
     """
     fields = OBSERVED if fields is None else fields
+    for name in header:
+        if len(name) > _LONGEST_NAME:
+            raise InputError(
+                where=where,
+                key=shortened(name, most=40),
+                found=f"the name of a column with {len(name)} characters",
+                expected=f"names of at most {_LONGEST_NAME} characters",
+                cure="check that it is the right file, and how its lines and cells are divided",
+            )
     kept = [name for name in header if name not in how.ignore]
     check_stated(header, how, where=where)
     headers = _Headers(
@@ -419,7 +430,7 @@ def missing_columns(
     first = fields[missing[0]]
     others = f"; also missing: {', '.join(missing[1:])}" if missing[1:] else ""
     others_there = list(unused)
-    free = ", ".join(others_there[:_N_NAMED])
+    free = ", ".join(shortened(name, most=40) for name in others_there[:_N_NAMED])
     if len(others_there) > _N_NAMED:
         free += f" and {len(others_there) - _N_NAMED} more"
     perhaps = f"; columns that stand for nothing here: {free}" if free else ""

@@ -697,7 +697,11 @@ def read_parquet_cells(path: Path) -> pd.DataFrame:
     """A Parquet file with the types it has; a broken file raises InputError."""
     try:
         table = pq.read_table(path, use_threads=False, page_checksum_verification=True)
-    except ValueError as problem:
+        check_header(table.column_names, where=str(path))
+        # what pandas wrote beside the values is read even where it is to be ignored
+        plain = table.replace_schema_metadata(None)
+        frame: pd.DataFrame = plain.to_pandas(ignore_metadata=True, use_threads=False)
+    except (ValueError, NotImplementedError) as problem:  # of Arrow too
         raise InputError(
             where=str(path),
             found="bytes that are not Parquet",
@@ -706,8 +710,6 @@ def read_parquet_cells(path: Path) -> pd.DataFrame:
         ) from problem
     except OSError as problem:
         raise cannot_read(path, problem) from problem
-    check_header(table.column_names, where=str(path))
-    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, use_threads=False)
     return frame
 
 

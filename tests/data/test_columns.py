@@ -131,3 +131,10 @@ def test_all_missing_columns_are_named_at_once_with_those_that_stand_for_nothing
     assert "also missing: ecog" in problem.found
     assert "CRP_BASE" in problem.cure
     assert missing_columns(["ecog"], ["ecog"], fields=OBSERVED, unused=[], where="x") is None
+
+
+def test_a_name_as_long_as_a_file_is_refused_at_once() -> None:
+    """Brackets and blanks by the thousand took a second each."""
+    with pytest.raises(InputError, match="at most 1000 characters") as caught:
+        recognise(["[ (" * 30_000], where="a.csv", how=TableReading())
+    assert len(str(caught.value)) < 1000

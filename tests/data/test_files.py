@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -489,6 +490,12 @@ def test_no_cell_is_a_formula(tmp_path: Path, suffix: str) -> None:
     assert all(cell.startswith("'") for cell in read["'=site"].tolist()[: len(FORMULAS)])
     assert read["'=site"].tolist()[len(FORMULAS) :] == PLAIN
     assert read["n"].tolist() == table["n"].tolist()
+
+
+def test_what_pandas_wrote_beside_the_values_is_not_needed(tmp_path: Path) -> None:
+    table = pa.table({"ecog": [1, 2]}).replace_schema_metadata({b"pandas": b"{broken"})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert read_parquet_cells(tmp_path / "a.parquet").to_dict("list") == {"ecog": [1, 2]}
 
 
 def test_a_parquet_file_that_is_none_is_refused(tmp_path: Path) -> None:
