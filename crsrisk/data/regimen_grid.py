@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from crsrisk.data.assumptions import Strict
-from crsrisk.data.ensemble import ensemble_folder
+from crsrisk.data.ensemble import Ensemble, ensemble_folder
 from crsrisk.data.files import gunzipped
 from crsrisk.data.json_text import json_tree
+from crsrisk.data.world import World
 from crsrisk.data.yaml_files import build
 
 GRID_FORMAT: Literal["crsrisk-regimens-1"] = "crsrisk-regimens-1"
@@ -89,8 +90,8 @@ class ProductGrid(Strict):
 
 
 class RegimenGrid(Strict):
-    """Settings of every product. ``world``, ``ensemble`` and ``model`` say what they were simulated
-    with; ``members`` of ``patients`` each.
+    """Settings of every product: ``members`` of ``patients`` each. ``world``, ``ensemble`` and
+    ``model`` say what they were simulated with.
     """
 
     format: Literal["crsrisk-regimens-1"]
@@ -101,6 +102,16 @@ class RegimenGrid(Strict):
     patients: int
     seed: int
     products: list[ProductGrid]
+
+    def is_of(self, world: World, ensemble: Ensemble) -> bool:
+        """Whether it was simulated in this world and under this ensemble."""
+        return (self.world, self.ensemble) == (world.digest, ensemble.digest)
+
+    def agents(self) -> set[str]:
+        """Names of what is given before the first dose in any setting."""
+        return {
+            name for one in self.products for arm in one.arms for name in arm.design["prophylaxis"]
+        }
 
 
 def grid_path() -> Path:

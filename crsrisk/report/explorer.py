@@ -171,7 +171,7 @@ class PublishedRate(Strict):
     """
 
     product: str
-    grade: Literal[2, 3]
+    grade: Literal[1, 2, 3]  # this one or more
     trial: str
     events: int
     n: int
@@ -231,7 +231,7 @@ class PageGuidance(Strict):
 
 class PageData(Strict):
     """Everything in the page but the models. ``hours``: after the first dose, at which readings are
-    asked for.
+    asked for; ``agents``: labels of what the regimens' tab gives before the first dose.
     """
 
     format: Literal["crsrisk explorer 1"]
@@ -250,6 +250,7 @@ class PageData(Strict):
     grades_source: str
     interval_names: dict[str, str]
     explanation_notice: str
+    agents: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -282,8 +283,11 @@ def column_labels(contract: FeatureContract) -> dict[str, ColumnLabel]:
     }
 
 
-def render_explorer(data: PageData, pairs: Sequence[PackedPair]) -> str:
-    """The page as one file that loads nothing: script, style, data and models are in it.
+def render_explorer(
+    data: PageData, pairs: Sequence[PackedPair], *, regimens: bytes | None = None
+) -> str:
+    """The page as one file that loads nothing: script, style, data and models are in it, and the
+    packed grid of regimens of its second tab, where there is one.
 
     Raises
     ------
@@ -298,6 +302,7 @@ def render_explorer(data: PageData, pairs: Sequence[PackedPair]) -> str:
         .render(
             policy=f"{_NO_NETWORK}; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
             data=Markup(in_script(data.model_dump_json())),
+            regimens=None if regimens is None else base64.b64encode(regimens).decode(),
             models=[(pair.entry.key, base64.b64encode(pair.packed).decode()) for pair in pairs],
             bundle=Markup(bundle),
             notice=data.notice,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
+from crsrisk.data.ensemble import load_ensemble
 from crsrisk.data.evidence_files import load_trials
 from crsrisk.data.evidence_use import ScoredFigure, scored_figures
 from crsrisk.data.explanation import EXPLANATION_NOTICE, INTERVAL_NAMES
@@ -24,6 +25,7 @@ from crsrisk.data.patient import COURSE, read_patient
 from crsrisk.data.product import PLATFORMS, Product
 from crsrisk.data.product_names import plain
 from crsrisk.data.published_figures import wilson_interval
+from crsrisk.data.regimen_grid import grid_path, load_regimen_grid
 from crsrisk.data.ward_columns import WARD
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import load_product
@@ -79,7 +81,11 @@ THERAPY = (
 )
 # agents before the first dose that models read, with their column
 _AGENTS = {STEROIDS[0]: "has_steroid_premedication", "tocilizumab": "has_tocilizumab_prophylaxis"}
-_RATES: Mapping[str, Literal[2, 3]] = {"crs_grade2plus_rate": 2, "crs_grade3plus_rate": 3}
+_RATES: Mapping[str, Literal[1, 2, 3]] = {
+    "crs_any_rate": 1,
+    "crs_grade2plus_rate": 2,
+    "crs_grade3plus_rate": 3,
+}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -117,7 +123,7 @@ def write_explorer(out: str | Path, *, models: Sequence[str | Path] = ()) -> Exp
             cure="give one of them",
         )
     packed = [PackedPair.of(pair, key=f"model-{number}") for number, pair in enumerate(pairs)]
-    page = render_explorer(page_data(pairs, packed), packed)
+    page = render_explorer(page_data(pairs, packed), packed, regimens=packed_regimens())
     write_text(Path(out), page)
     labels = [
         label
@@ -126,6 +132,16 @@ def write_explorer(out: str | Path, *, models: Sequence[str | Path] = ()) -> Exp
         if label is not None
     ]
     return Explorer(place=Path(out), n_bytes=len(page.encode()), models=tuple(labels))
+
+
+def packed_regimens() -> bytes | None:
+    """The grid of regimens as it ships; None without one, and where world or ensemble have changed
+    since it was made.
+    """
+    grid = load_regimen_grid()
+    if grid is None or not grid.is_of(load_world(), load_ensemble()):
+        return None
+    return grid_path().read_bytes()
 
 
 def released_models() -> list[str]:
@@ -166,6 +182,7 @@ def page_data(pairs: Sequence[ModelPair], packed: Sequence[PackedPair]) -> PageD
     the files know of these.
     """
     world, guidance, trials = load_world(), load_guidance(), load_trials()
+    grid = load_regimen_grid()
     contracts = [pair.grade2plus.contract for pair in pairs]
     products = trained_products(pairs)
     asked = {column.name for contract in contracts for column in contract.columns}
@@ -218,6 +235,10 @@ def page_data(pairs: Sequence[ModelPair], packed: Sequence[PackedPair]) -> PageD
         grades_source=ASTCT_SOURCE,
         interval_names={str(holds): name for holds, name in INTERVAL_NAMES.items()},
         explanation_notice=EXPLANATION_NOTICE,
+        agents={
+            name: typeset(world.mitigations[name].label.split(" (")[0])
+            for name in sorted(() if grid is None else grid.agents())
+        },
     )
 
 

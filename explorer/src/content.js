@@ -203,7 +203,7 @@ function referenceInWords(reference, product, landmark) {
  * Published rates of a product by grade.
  * @param {PageData} page
  * @param {PageProduct} product
- * @param {2 | 3} grade
+ * @param {1 | 2 | 3} grade this one or more
  * @returns {PublishedRate[]}
  */
 export function publishedRates(page, product, grade) {

@@ -1,11 +1,13 @@
 /** The page: a form on one side, what the models say on the other, anew with every change. */
 
 import { asText, contentOf } from "./content.js";
+import { designer } from "./designer.js";
 import { h } from "./dom.js";
 import { readEntries } from "./entries.js";
 import { makeForm, readForm, updateForm } from "./form.js";
 import { readPair } from "./model.js";
 import { inShort, resultOf } from "./result.js";
+import { tabs } from "./tabs.js";
 import { unpack } from "./unpack.js";
 
 /** @import { PageData } from "./types.js" */
@@ -144,3 +146,7 @@ byId("clear").addEventListener("click", () => {
   update();
 });
 update();
+tabs({
+  "regimen-panel": async (panel) =>
+    panel.replaceChildren(designer(page, await unpack(byId("regimens").textContent ?? ""))),
+});

@@ -86,3 +86,17 @@ export function grouped(value, decimals = 0) {
   const [whole, rest] = fixed(value, decimals).split(".");
   return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (rest === undefined ? "" : `.${rest}`);
 }
+
+/**
+ * `numpy.quantile` of values without NaN.
+ * @param {number[]} values
+ * @param {number} share
+ * @returns {number}
+ */
+export function quantile(values, share) {
+  const sorted = [...values].sort((one, other) => one - other);
+  const at = share * (sorted.length - 1);
+  const below = Math.floor(at);
+  const above = Math.min(below + 1, sorted.length - 1);
+  return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
+}

@@ -166,7 +166,7 @@ function patientRow({ estimate, count, range }) {
  * @param {PublishedRate} rate
  * @returns {AxisRow}
  */
-function trialRow({ trial, events, n, low, high, is_verified: isVerified }) {
+export function trialRow({ trial, events, n, low, high, is_verified: isVerified }) {
   return {
     label: isVerified ? trial : `${trial}, recalled and not verified`,
     figure: `${of100(events / n)} (${events} of ${n})`,

@@ -179,7 +179,7 @@
  *
  * @typedef {object} PublishedRate
  * @property {string} product
- * @property {2 | 3} grade
+ * @property {1 | 2 | 3} grade this one or more
  * @property {string} trial
  * @property {number} events
  * @property {number} n
@@ -220,6 +220,60 @@
  * @property {string} grades_source
  * @property {Record<string, string>} interval_names
  * @property {string} explanation_notice
+ * @property {Record<string, string>} agents labels of what the regimens' tab gives before dose 1
+ *
+ * @typedef {object} RegimenSettings of `crsrisk/data/regimen_design.py`
+ * @property {"as_planned" | "none"} step_up
+ * @property {number} first_dose_multiple
+ * @property {number} interval_multiple
+ * @property {"as_planned" | "none"} premedication
+ * @property {string[]} prophylaxis
+ * @property {number | null} liver_metastases_share
+ *
+ * @typedef {"crs_any" | "crs_grade2plus" | "crs_grade3plus"} GridFigureName
+ *
+ * @typedef {object} GridArm of `crsrisk/data/regimen_grid.py`, as all that follows
+ * @property {RegimenSettings} design
+ * @property {number} doses_in_window
+ * @property {Record<GridFigureName, {median: number, low: number, high: number, mc_error: number}>} figures
+ * @property {number[]} rates_per_mille
+ *
+ * @typedef {object} RiskBand
+ * @property {number | null} below
+ * @property {number} n_with_event
+ * @property {number} n_without
+ * @property {number | null} kept
+ * @property {number | null} caused
+ *
+ * @typedef {object} ThresholdValue
+ * @property {number} percent
+ * @property {number} treated_per_100
+ * @property {number} averted_per_100
+ * @property {number} low
+ * @property {number} high
+ * @property {number} mc_error
+ * @property {number} needless_per_100
+ *
+ * @typedef {object} GridChange
+ * @property {string} label
+ * @property {string} kind
+ * @property {number} usual_per_100
+ * @property {number} changed_per_100
+ * @property {number} averted_per_100
+ * @property {number} low
+ * @property {number} high
+ * @property {number} mc_error
+ * @property {RiskBand[]} bands
+ * @property {ThresholdValue[]} thresholds
+ *
+ * @typedef {{product: string, arms: GridArm[], changes: GridChange[]}} ProductGrid
+ *
+ * @typedef {object} RegimenGrid
+ * @property {string} model
+ * @property {number} members
+ * @property {number} patients
+ * @property {number} seed
+ * @property {ProductGrid[]} products
  */
 
 export {};

@@ -261,6 +261,13 @@
     const [whole, rest] = fixed(value, decimals).split(".");
     return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (rest === void 0 ? "" : `.${rest}`);
   }
+  function quantile(values, share) {
+    const sorted = [...values].sort((one, other) => one - other);
+    const at = share * (sorted.length - 1);
+    const below = Math.floor(at);
+    const above = Math.min(below + 1, sorted.length - 1);
+    return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
+  }
 
   // src/course.js
   var LABORATORY = ["crp_mg_l", "il6_pg_ml", "ferritin_ug_l"];
@@ -269,8 +276,8 @@
   var REACHED = 2;
   function withCourse(row2, readings, contract, hours) {
     const landmark = contract.landmark_h;
-    const times = hours.filter((hour) => hour <= landmark);
-    const found = gradesOf(readings, times, landmark);
+    const times2 = hours.filter((hour) => hour <= landmark);
+    const found = gradesOf(readings, times2, landmark);
     if ("problem" in found) return found;
     const reading = (stem, hour) => readings.get(hour)?.[stem] ?? NaN;
     const known = { ...row2 };
@@ -279,21 +286,21 @@
       if (!name.endsWith(`__h${landmark}`)) continue;
       let value = NaN;
       if (stem === "grade") {
-        const first = times.find((hour) => (found.grades.get(hour) ?? 0) >= 1);
+        const first = times2.find((hour) => (found.grades.get(hour) ?? 0) >= 1);
         value = rest === "onset" ? first ?? NaN : found.grades.get(landmark) ?? NaN;
       } else if (LABORATORY.includes(stem)) {
-        const values = times.map((hour) => reading(stem, hour));
+        const values = times2.map((hour) => reading(stem, hour));
         if (rest === "max") value = farthest(values, Math.max);
-        else if (rest === "slope") value = slope([numberOf(row2, stem), ...values], [0, ...times]);
+        else if (rest === "slope") value = slope([numberOf(row2, stem), ...values], [0, ...times2]);
         else value = reading(stem, landmark);
       } else {
         const extreme = VITALS.find((vital) => vital.startsWith(`${stem}__`)) ?? "";
         const pick = extreme.endsWith("max") ? Math.max : Math.min;
-        const soFar = times.map((_, place) => {
-          const values = times.slice(0, place + 1).map((hour) => reading(extreme, hour));
+        const soFar = times2.map((_, place) => {
+          const values = times2.slice(0, place + 1).map((hour) => reading(extreme, hour));
           return Number.isNaN(values[place]) ? NaN : farthest(values, pick);
         });
-        value = rest === "slope" ? slope(soFar, times) : soFar[times.indexOf(landmark)];
+        value = rest === "slope" ? slope(soFar, times2) : soFar[times2.indexOf(landmark)];
       }
       known[name] = Number.isNaN(value) ? null : value;
     }
@@ -307,8 +314,8 @@
     const known = values.filter((value) => !Number.isNaN(value));
     return known.length ? pick(...known) : NaN;
   }
-  function gradesOf(readings, times, landmark) {
-    const given = times.flatMap((hour) => {
+  function gradesOf(readings, times2, landmark) {
+    const given = times2.flatMap((hour) => {
       const grade = readings.get(hour)?.[GRADE];
       return grade === void 0 ? [] : [{ hour, grade }];
     });
@@ -322,7 +329,7 @@
       };
     }
     const grades = /* @__PURE__ */ new Map();
-    for (const time of times) {
+    for (const time of times2) {
       const low = Math.max(0, ...given.filter(({ hour }) => hour <= time).map((one) => one.grade));
       const high = Math.min(...given.filter(({ hour }) => hour >= time).map((one) => one.grade));
       if (low > high) {
@@ -335,16 +342,16 @@
     }
     return { grades };
   }
-  function slope(readings, times) {
+  function slope(readings, times2) {
     const isKnown = readings.map((value) => !Number.isNaN(value));
     const n = Math.max(isKnown.filter(Boolean).length, 1);
     const mean = (values) => values.reduce((sum, value, place) => sum + (isKnown[place] ? value : 0), 0) / n;
-    const [middle, level] = [mean(times), mean(readings)];
+    const [middle, level] = [mean(times2), mean(readings)];
     let spread = 0;
     let product = 0;
     readings.forEach((value, place) => {
       if (!isKnown[place]) return;
-      const late = times[place] - middle;
+      const late = times2[place] - middle;
       spread += late * late;
       product += late * (value - level);
     });
@@ -474,6 +481,10 @@
   }
   function plainName(name) {
     return typeset(name.replaceAll("_", " "));
+  }
+  function listed(words) {
+    if (words.length < 2) return words[0] ?? "none";
+    return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
   }
 
   // src/explain.js
@@ -873,9 +884,9 @@
     return Math.sqrt(squares / (values.length - 1));
   }
   function refitRange(model, value, refits) {
-    const { refit_reach: quantile } = model.document;
-    if (!refits.length || quantile === null) return { value: expit(value), low: NaN, high: NaN };
-    const reach = quantile * sampleSd(refits);
+    const { refit_reach: quantile2 } = model.document;
+    if (!refits.length || quantile2 === null) return { value: expit(value), low: NaN, high: NaN };
+    const reach = quantile2 * sampleSd(refits);
     return { value: expit(value), low: expit(value - reach), high: expit(value + reach) };
   }
   function overWorlds(model, worlds, value, refits, row2) {
@@ -1185,6 +1196,593 @@
     }
   }
 
+  // src/axis.js
+  var TICKS = [0, 25, 50, 75, 100];
+  function axis(groups) {
+    const scale = h(
+      "div",
+      { class: "scale", "aria-hidden": "true" },
+      h("div", {}, ...TICKS.map((tick) => h("span", { style: `left: ${tick}%` }, String(tick))))
+    );
+    return h(
+      "div",
+      { class: "axis" },
+      ...groups.map(({ title, rows }) => [
+        h("h3", {}, title),
+        h("ul", {}, ...rows.map(drawn))
+      ]),
+      scale
+    );
+  }
+  function drawn({ label: label2, figure, value, low, high, kind }) {
+    const at = (share) => `${(100 * share).toFixed(2)}%`;
+    const hasInterval = !Number.isNaN(low);
+    const middle = 8;
+    return h(
+      "li",
+      { class: kind },
+      h("span", { class: "label" }, label2, " ", h("b", {}, figure)),
+      svg(
+        "svg",
+        { width: "100%", height: 2 * middle, role: "img", "aria-label": `${of100(value)} of 100` },
+        ...TICKS.map(
+          (tick) => svg("line", { class: "grid", x1: `${tick}%`, x2: `${tick}%`, y1: 0, y2: 2 * middle })
+        ),
+        hasInterval && svg("line", { class: "interval", x1: at(low), x2: at(high), y1: middle, y2: middle }),
+        kind === "patient" ? svg("circle", { class: "point", cx: at(value), cy: middle, r: 6 }) : svg("line", { class: "point", x1: at(value), x2: at(value), y1: 1, y2: 2 * middle - 1 })
+      )
+    );
+  }
+
+  // src/regimens.js
+  var AS_PLANNED = {
+    step_up: "as_planned",
+    first_dose_multiple: 1,
+    interval_multiple: 1,
+    premedication: "as_planned",
+    prophylaxis: [],
+    liver_metastases_share: null
+  };
+  var SETTINGS = (
+    /** @type {(keyof RegimenSettings)[]} */
+    Object.keys(AS_PLANNED)
+  );
+  var [LOW, MIDDLE, HIGH] = [0.025, 0.5, 0.975];
+  function valuesOf(product, name) {
+    const texts = new Set(product.arms.map(({ design }) => JSON.stringify(design[name])));
+    return [...texts].map((text) => JSON.parse(text));
+  }
+  function armOf(product, settings) {
+    const asked = SETTINGS.map((name) => JSON.stringify(settings[name])).join();
+    return product.arms.find(
+      ({ design }) => SETTINGS.map((name) => JSON.stringify(design[name])).join() === asked
+    );
+  }
+  function difference(first, second) {
+    const changes = second.rates_per_mille.map(
+      (rate, member) => (rate - first.rates_per_mille[member]) / 1e3
+    );
+    return {
+      low: quantile(changes, LOW),
+      median: quantile(changes, MIDDLE),
+      high: quantile(changes, HIGH),
+      has_fewer: changes.filter((change) => change < 0).length / changes.length
+    };
+  }
+  function atThreshold(change, percent, harm) {
+    const found = change.thresholds.find((one) => one.percent === percent);
+    if (found === void 0) throw new Error(`no threshold of ${percent}%`);
+    return { ...found, net_benefit_per_100: found.averted_per_100 - harm * found.treated_per_100 };
+  }
+  function yamlOf(grid, product, settings) {
+    const lines = SETTINGS.filter(
+      (name) => JSON.stringify(settings[name]) !== JSON.stringify(AS_PLANNED[name])
+    ).map((name) => `${name}: ${yamlValue(settings[name])}`);
+    return [
+      "# A regimen as simulated: crsrisk forecast --design regimen.yaml",
+      `product: ${product}`,
+      ...lines,
+      `patients: ${grid.patients}`,
+      `seed: ${grid.seed}`,
+      ""
+    ].join("\n");
+  }
+  function yamlValue(value) {
+    if (Array.isArray(value)) return `[${value.join(", ")}]`;
+    return Number.isInteger(value) ? `${value}.0` : String(value);
+  }
+
+  // src/result.js
+  var TOPICS = [
+    ["Watch", ["onset", "watching"]],
+    ["Laboratory", ["laboratory"]],
+    ["By grade", ["management"]],
+    ["What changes the choice", ["neurotoxicity", "checkpoint inhibitor"]]
+  ];
+  var NO_GRADE_3 = "No model of grade 3 or more stands beside this one.";
+  var FROM_HAEMATOLOGY = "extrapolated from haematology";
+  function resultOf(page2, entries, content) {
+    const { product } = entries;
+    const entered = h(
+      "section",
+      { class: "entered" },
+      h("h3", {}, "Entered"),
+      h(
+        "dl",
+        {},
+        ...entries.told.map(
+          ({ label: label2, value }) => h("div", {}, h("dt", {}, label2), h("dd", {}, value))
+        )
+      )
+    );
+    const sections = [headline(page2, product, content)];
+    if (content.kind === "risk") sections.push(why(page2, content.reasons));
+    sections.push(entered);
+    if (product) sections.push(...guidance(page2, product));
+    return sections;
+  }
+  function inShort(content) {
+    if (content.kind === "waiting") return content.text;
+    if (content.kind === "cannot") return "Cannot estimate";
+    const { count, range } = content.grade2plus;
+    return `Grade 2 or more: ${count} of 100${range ? ` (${range.replace(" of 100", "")})` : ""}`;
+  }
+  function headline(page2, product, content) {
+    const heading = h("h2", {}, "Risk of cytokine release syndrome (CRS)");
+    if (content.kind === "waiting") {
+      return h(
+        "section",
+        { class: "headline" },
+        heading,
+        h("p", { class: "waiting" }, content.text),
+        product && trials(page2, product, null)
+      );
+    }
+    if (content.kind === "cannot") {
+      return h(
+        "section",
+        { class: "headline" },
+        heading,
+        h("p", { class: "cannot" }, "Cannot estimate, because"),
+        h("ul", {}, ...content.because.map((text) => h("li", {}, text))),
+        product && trials(page2, product, null)
+      );
+    }
+    const { grade2plus, grade3plus } = content;
+    return h(
+      "section",
+      { class: "headline" },
+      heading,
+      h(
+        "p",
+        { class: "number" },
+        h("span", { class: "count" }, grade2plus.count),
+        " of 100",
+        h("span", { class: "of" }, " grade 2 or more")
+      ),
+      h(
+        "p",
+        { class: "interval" },
+        grade2plus.range ? `${content.intervalName}: ${grade2plus.range}` : "No interval is known: the number alone looks surer than it is."
+      ),
+      h("p", {}, grade2plus.sentence, " ", grade3plus?.sentence ?? NO_GRADE_3),
+      product && trials(page2, product, content),
+      h(
+        "p",
+        { class: "note" },
+        `Grade 2 (ASTCT, ${page2.grades_source}): ${page2.grades[2]}.`
+      ),
+      content.warnings.length > 0 && h("ul", { class: "warnings" }, ...content.warnings.map((text) => h("li", {}, text))),
+      h(
+        "details",
+        {},
+        h("summary", {}, "What the interval holds"),
+        h("p", {}, `${content.intervalName}: ${content.covers} ${content.refitRange}`)
+      )
+    );
+  }
+  function trials(page2, product, content) {
+    const grades = [
+      [2, content?.grade2plus],
+      [3, content?.grade3plus]
+    ];
+    let count = 0;
+    const groups = grades.flatMap(([grade, patient]) => {
+      const published = publishedRates(page2, product, grade);
+      count += published.length;
+      const rows = [...patient ? [patientRow(patient)] : [], ...published.map(trialRow)];
+      return rows.length ? [{ title: `Grade ${grade} or more`, rows }] : [];
+    });
+    const name = shortLabel(product.label);
+    const told2 = count ? `Trials of ${name}, with 95% intervals: all of their patients, whatever their risk.` : `No trial of ${name} that is known here has published a rate of these grades.`;
+    return h(
+      "figure",
+      {},
+      groups.length > 0 && axis(groups),
+      h("figcaption", {}, `Of 100 patients. ${told2}`)
+    );
+  }
+  function patientRow({ estimate, count, range }) {
+    const ends = range ? ` (${range.replace(" of 100", "")})` : "";
+    return { label: "This patient", figure: `${count}${ends}`, ...estimate, kind: "patient" };
+  }
+  function trialRow({ trial, events, n, low, high, is_verified: isVerified }) {
+    return {
+      label: isVerified ? trial : `${trial}, recalled and not verified`,
+      figure: `${of100(events / n)} (${events} of ${n})`,
+      value: events / n,
+      low,
+      high,
+      kind: isVerified ? "published" : "recalled"
+    };
+  }
+  function why(page2, { start, up, down, rest }) {
+    const list = (title, some, none) => h(
+      "div",
+      {},
+      h("h4", {}, title),
+      h(
+        "ul",
+        { class: "reasons" },
+        ...some.map(
+          ({ wholePoints: wholePoints2, text }) => h("li", {}, h("b", {}, signed(wholePoints2)), " ", text)
+        ),
+        some.length === 0 && h("li", {}, none)
+      )
+    );
+    return h(
+      "section",
+      { class: "why" },
+      h("h3", {}, "Why"),
+      h("p", { class: "note" }, start),
+      h(
+        "div",
+        { class: "directions" },
+        list("Raises the risk", up, "Nothing raises it by 1 of 100 or more."),
+        list("Lowers the risk", down, "Nothing lowers it by 1 of 100 or more.")
+      ),
+      h(
+        "p",
+        { class: "note" },
+        rest ? `All others together: ${signed(rest)}. ` : "",
+        page2.explanation_notice
+      )
+    );
+  }
+  function guidance(page2, product) {
+    const statements = page2.guidance.statements.filter(({ id }) => product.guidance.includes(id));
+    const sources = [...new Set(statements.map(({ source }) => source))];
+    const line = ({ text, grades, setting, source, place }) => h(
+      "li",
+      {},
+      grades.length > 0 && h("b", {}, `Grade ${grades.join(", ")}: `),
+      text,
+      " ",
+      h(
+        "span",
+        { class: "source", title: place },
+        `[${sources.indexOf(source) + 1}${setting === FROM_HAEMATOLOGY ? ", H" : ""}]`
+      )
+    );
+    const parts = TOPICS.flatMap(([title, topics]) => {
+      const some = statements.filter(({ topic }) => topics.includes(topic));
+      if (!some.length) return [];
+      return [
+        h(
+          "details",
+          { class: "guidance", open: title === "Watch" },
+          h("summary", {}, title),
+          h("ul", {}, ...some.map(line))
+        )
+      ];
+    });
+    return [
+      h("h3", { class: "reviews" }, "What published reviews say"),
+      ...parts,
+      h(
+        "details",
+        { class: "guidance" },
+        h("summary", {}, "Sources"),
+        h("p", {}, `${page2.guidance.about} H: ${FROM_HAEMATOLOGY}.`),
+        h("ol", {}, ...sources.map((source) => h("li", {}, page2.guidance.sources[source])))
+      )
+    ];
+  }
+
+  // src/designer.js
+  var FIGURES = (
+    /** @type {const} */
+    [
+      { name: "crs_any", grade: 1, label: "CRS of any grade" },
+      { name: "crs_grade2plus", grade: 2, label: "Grade 2 or more" },
+      { name: "crs_grade3plus", grade: 3, label: "Grade 3 or more" }
+    ]
+  );
+  var COMMAND = "crsrisk forecast --design regimen.yaml";
+  var HARMS = { most: 0.3, step: 0.01, first: 0.05 };
+  var MOST_TRIALS = 3;
+  function designer(page2, grid) {
+    const known = grid.products.flatMap(({ product }) => page2.products.find(({ name }) => name === product) ?? []);
+    const chosen = h(
+      "select",
+      { id: "designed-product" },
+      ...known.map(
+        ({ name, label: label2, other_names: others }) => h("option", { value: name }, others.length ? `${shortLabel(label2)} (${others[0]})` : label2)
+      )
+    );
+    const place = h("div", {});
+    const show2 = () => {
+      const product = known.find(({ name }) => name === chosen.value);
+      if (product) place.replaceChildren(ofProduct(page2, grid, product));
+    };
+    chosen.addEventListener("change", show2);
+    show2();
+    return h(
+      "div",
+      { class: "designer" },
+      h("p", { class: "field" }, h("label", { for: "designed-product" }, "Product"), chosen),
+      place
+    );
+  }
+  function ofProduct(page2, grid, product) {
+    const simulated = grid.products.find((one) => one.product === product.name);
+    if (simulated === void 0) throw new Error(`no regimens of ${product.name}`);
+    const sides = ["A", "B"].map((letter) => {
+      const settings = { ...AS_PLANNED };
+      return { letter, settings, ...controls(page2, simulated, letter, settings, () => update2()) };
+    });
+    const answer = h("div", { role: "status", id: "regimen-answer" });
+    const update2 = () => {
+      const arms = sides.map(({ settings, tell }) => {
+        const arm = armOf(simulated, settings);
+        tell(arm);
+        return arm;
+      });
+      answer.replaceChildren(...answerOf(page2, product, sides, arms));
+    };
+    update2();
+    return h(
+      "div",
+      {},
+      h(
+        "div",
+        { class: "regimens" },
+        ...sides.map(
+          ({ letter, element, settings }) => h(
+            "fieldset",
+            { class: "part" },
+            h("legend", {}, `Regimen ${letter}`),
+            element,
+            download(grid, product.name, letter, settings)
+          )
+        )
+      ),
+      answer,
+      simulated.changes.length ? selection(product, simulated.changes) : null,
+      h(
+        "p",
+        { class: "note" },
+        `${product.label}, ${plan(product)}. ${grid.members} sets of assumptions with ${grid.patients} simulated patients each; seed ${grid.seed}. Any other setting: `,
+        h("code", {}, COMMAND),
+        "."
+      )
+    );
+  }
+  function plan({ regimens, default_regimen: name }) {
+    const note = regimens.find((one) => one.name === name)?.note ?? "";
+    return `as planned: ${plainName(name)}${note ? ` (${note.replace(/\.$/, "")})` : ""}`;
+  }
+  function controls(page2, simulated, letter, settings, changed) {
+    const note = h("p", { class: "note" });
+    const planned = simulated.arms[0].doses_in_window;
+    const choice = (name, label2, inWords3) => {
+      const values = valuesOf(simulated, name);
+      if (values.length < 2) return null;
+      const id = `${letter}-${name}`;
+      const select = h(
+        "select",
+        { id },
+        ...values.map((value, at) => h("option", { value: at }, inWords3(value)))
+      );
+      select.addEventListener("change", () => {
+        settings[name] = values[Number(select.value)];
+        changed();
+      });
+      return h("p", { class: "field" }, h("label", { for: id }, label2), select);
+    };
+    const slider = (name, label2) => {
+      const values = valuesOf(simulated, name).sort((one, other) => one - other);
+      if (values.length < 2) return null;
+      const id = `${letter}-${name}`;
+      const range = h("input", {
+        id,
+        type: "range",
+        min: 0,
+        max: values.length - 1,
+        step: 1,
+        value: values.indexOf(1)
+      });
+      const told2 = h("output", { for: id });
+      const tell = () => {
+        const words = times(values[Number(range.value)]);
+        told2.textContent = words;
+        range.setAttribute("aria-valuetext", words);
+      };
+      range.addEventListener("input", () => {
+        settings[name] = values[Number(range.value)];
+        tell();
+        changed();
+      });
+      tell();
+      return h("p", { class: "field" }, h("label", { for: id }, label2), h("span", { class: "controls" }, range, told2));
+    };
+    return {
+      element: h(
+        "div",
+        {},
+        choice("step_up", "Step-up", (value) => value === "none" ? "none: full dose first" : "as planned"),
+        slider("first_dose_multiple", planned > 1 ? "First dose" : "Dose"),
+        slider("interval_multiple", "Time between doses"),
+        choice("premedication", "Premedication", (value) => value === "none" ? "none" : "as planned"),
+        choice(
+          "prophylaxis",
+          "Prophylaxis before dose 1",
+          (value) => value.length ? listed(value.map((name) => page2.agents[name] ?? name)) : "none"
+        ),
+        choice(
+          "liver_metastases_share",
+          "Liver metastases",
+          (value) => value === null ? "as in this tumour" : value === 0 ? "nobody" : "everybody"
+        ),
+        note
+      ),
+      /** @param {GridArm | undefined} arm */
+      tell: (arm) => {
+        note.textContent = arm && arm.doses_in_window < planned ? `${arm.doses_in_window} of ${planned} doses fall into the window.` : "";
+      }
+    };
+  }
+  function times(multiple) {
+    if (multiple === 1) return "as planned";
+    return multiple === 0.5 ? "half" : `${general(multiple)} times`;
+  }
+  function answerOf(page2, product, sides, arms) {
+    const [first, second] = arms;
+    if (first === void 0 || second === void 0) {
+      return [h("p", { class: "cannot" }, "Not simulated: take another setting.")];
+    }
+    const isSame = first === second;
+    const shown2 = isSame ? [{ letter: "A and B", arm: first }] : sides.map(({ letter }, at) => ({ letter, arm: [first, second][at] }));
+    const groups = FIGURES.map(({ name, grade, label: label2 }) => ({
+      title: label2,
+      rows: [
+        ...shown2.map(({ letter, arm }) => {
+          const { median, low, high } = arm.figures[name];
+          return (
+            /** @type {const} */
+            {
+              label: `Regimen ${letter}`,
+              figure: `${of100(median)} of 100 (${of100(low)} to ${of100(high)})`,
+              value: median,
+              low,
+              high,
+              kind: "patient"
+            }
+          );
+        }),
+        ...publishedRates(page2, product, grade).slice(0, MOST_TRIALS).map(trialRow)
+      ]
+    }));
+    return [
+      isSame ? h("p", {}, "Both are the same: change one.") : h("p", { class: "number" }, ...inWords2(first, second)),
+      axis(groups),
+      h(
+        "p",
+        { class: "note" },
+        `Within ${product.window_d} days after the first dose. Median and 95% of what trials of unlimited size would report: what is not known of the assumptions, and how trials of one product differ. Monte Carlo error at most ${fixed(100 * Math.max(...shown2.flatMap(({ arm }) => FIGURES.map(({ name }) => arm.figures[name].mc_error))), 1)} of 100.`
+      )
+    ];
+  }
+  function inWords2(first, second) {
+    const { low, median, high, has_fewer: share } = difference(first, second);
+    const by = of100(Math.abs(median));
+    const change = by === 0 ? "as many" : `${aboutOf100(Math.abs(median))} of 100 ${median < 0 ? "fewer" : "more"}`;
+    return [
+      h("b", {}, `Grade 2 or more with B: ${change}`),
+      ` (95% ${signed2(low)} to ${signed2(high)}). Fewer with B in ${of100(share)} of 100 sets of assumptions.`
+    ];
+  }
+  function signed2(share) {
+    const whole = of100(share);
+    return whole > 0 ? `+${whole}` : whole < 0 ? `−${-whole}` : "0";
+  }
+  function download(grid, product, letter, settings) {
+    const button = h("button", { type: "button" }, `Download ${letter} as YAML`);
+    button.addEventListener("click", () => {
+      const file = new Blob([yamlOf(grid, product, settings)], { type: "application/yaml" });
+      const link = h("a", { href: URL.createObjectURL(file), download: "regimen.yaml" });
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
+    return h("p", {}, button);
+  }
+  function selection(product, changes) {
+    const offered = changes.filter(({ kind }) => kind === "prophylaxis");
+    if (offered.length === 0) return null;
+    const agent = h("select", { id: "agent" }, ...offered.map(({ label: label2 }, at) => h("option", { value: at }, label2)));
+    const percents = offered[0].thresholds.map(({ percent }) => percent);
+    const threshold = h("input", { id: "threshold", type: "range", min: 0, max: percents.length - 1, step: 1, value: 2 });
+    const harm = h("input", { id: "harm", type: "range", min: 0, max: HARMS.most, step: HARMS.step, value: HARMS.first });
+    const [atRisk, cost] = [h("output", { for: "threshold" }), h("output", { for: "harm" })];
+    const told2 = h("div", { role: "status" });
+    const update2 = () => {
+      const change = offered[Number(agent.value)];
+      const percent = percents[Number(threshold.value)];
+      const found = atThreshold(change, percent, Number(harm.value));
+      atRisk.textContent = percent ? `${percent} of 100 or more` : "everybody";
+      cost.textContent = `${fixed(100 * Number(harm.value), 0)} events for 100 courses`;
+      threshold.setAttribute("aria-valuetext", atRisk.textContent);
+      harm.setAttribute("aria-valuetext", cost.textContent);
+      const one = (value) => fixed(value, 0);
+      told2.replaceChildren(
+        h(
+          "p",
+          { class: "number" },
+          h("b", {}, `Of 100 patients ${one(found.treated_per_100)} treated, ${one(found.averted_per_100)} averted`),
+          ` (over assumptions ${one(found.low)} to ${one(found.high)}; Monte Carlo error ${fixed(found.mc_error, 1)}); ${one(found.needless_per_100)} treated who would have had no grade 2 or more.`
+        ),
+        curve(change, percents, percent, Number(harm.value)),
+        h(
+          "p",
+          { class: "note" },
+          `Net benefit: averted events less what the courses cost, both in events. Risks by the released model before dose 1; ${product.window_d} days. Effect on the tumour unknown.`
+        )
+      );
+    };
+    for (const input of [agent, threshold, harm]) input.addEventListener("input", update2);
+    update2();
+    return h(
+      "section",
+      { "aria-label": "Who gets prophylaxis" },
+      h("h3", {}, "Who gets prophylaxis"),
+      h("p", { class: "field" }, h("label", { for: "agent" }, "Agent"), agent),
+      h("p", { class: "field" }, h("label", { for: "threshold" }, "Treated at a risk of"), h("span", { class: "controls" }, threshold, atRisk)),
+      h("p", { class: "field" }, h("label", { for: "harm" }, "Harm of a course"), h("span", { class: "controls" }, harm, cost)),
+      told2
+    );
+  }
+  function curve(change, percents, now, harm) {
+    const [width, height, left, bottom] = [520, 170, 44, 34];
+    const values = percents.map((percent) => atThreshold(change, percent, harm).net_benefit_per_100);
+    const [least, most] = [Math.min(0, ...values), Math.max(1, ...values)];
+    const last = percents[percents.length - 1];
+    const x = (percent) => left + (width - left - 8) * percent / last;
+    const y = (value) => 8 + (height - bottom - 8) * (most - value) / (most - least);
+    const at = percents.indexOf(now);
+    const text = (place, words) => svg("text", place, words);
+    return h(
+      "figure",
+      { class: "curve" },
+      svg(
+        "svg",
+        {
+          viewBox: `0 0 ${width} ${height}`,
+          role: "img",
+          "aria-label": `Net benefit for 100 patients: ${percents.map((percent, k) => `${fixed(values[k], 1)} at ${percent}`).join(", ")}`
+        },
+        ...[0, most].map((value) => [
+          svg("line", { class: "grid", x1: left, x2: width - 8, y1: y(value), y2: y(value) }),
+          text({ x: left - 6, y: y(value) + 4, "text-anchor": "end" }, fixed(value, 0))
+        ]),
+        ...percents.filter((percent) => percent % 20 === 0).map((percent) => text({ x: x(percent), y: height - 18, "text-anchor": "middle" }, String(percent))),
+        text({ x: (left + width) / 2, y: height - 3, "text-anchor": "middle" }, "treated at a risk of … of 100 or more"),
+        svg("polyline", { class: "line", points: percents.map((percent, k) => `${x(percent)},${y(values[k])}`).join(" ") }),
+        svg("circle", { class: "point", cx: x(now), cy: y(values[at]), r: 6 })
+      ),
+      h("figcaption", {}, `Net benefit for 100 patients: ${fixed(values[at], 1)}`)
+    );
+  }
+
   // src/units.js
   function acceptedUnits(column) {
     return [column.unit, ...Object.keys(column.other_units), ...Object.keys(column.limited_units)];
@@ -1411,7 +2009,7 @@
         ...product.other_names.map((name) => h("option", { value: name }, label2))
       ];
     });
-    const times = page2.models.map(
+    const times2 = page2.models.map(
       ({ landmark_h: hour }) => h("option", { value: hour }, hour ? `${hour} hours after dose 1` : "before dose 1")
     );
     return h(
@@ -1426,7 +2024,7 @@
       h("datalist", { id: "products" }, ...options),
       row("regimen", "Regimen", h("select", { id: "regimen", name: "regimen", disabled: true })),
       h("p", { class: "note", id: "regimen-note" }),
-      times.length > 1 ? row("landmark", "When", h("select", { id: "landmark", name: "landmark" }, ...times)) : null,
+      times2.length > 1 ? row("landmark", "When", h("select", { id: "landmark", name: "landmark" }, ...times2)) : null,
       ...page2.prophylaxis.map(
         ({ column, label: label2 }) => h(
           "label",
@@ -1456,12 +2054,12 @@
   function gradesInWords(page2) {
     return Object.entries(page2.grades).filter(([grade]) => Number(grade) <= 2).map(([grade, text]) => `${grade}: ${text}.`).join(" ");
   }
-  function row(name, label2, ...controls) {
+  function row(name, label2, ...controls2) {
     return h(
       "div",
       { class: "field", "data-field": name },
       h("label", { for: name }, label2),
-      h("span", { class: "controls" }, ...controls),
+      h("span", { class: "controls" }, ...controls2),
       h("p", { class: "problem", id: `${name}-problem`, hidden: true })
     );
   }
@@ -1607,239 +2205,40 @@
     }
   }
 
-  // src/axis.js
-  var TICKS = [0, 25, 50, 75, 100];
-  function axis(groups) {
-    const scale = h(
-      "div",
-      { class: "scale", "aria-hidden": "true" },
-      h("div", {}, ...TICKS.map((tick) => h("span", { style: `left: ${tick}%` }, String(tick))))
+  // src/tabs.js
+  function tabs(makers) {
+    const buttons = (
+      /** @type {HTMLElement[]} */
+      [...document.querySelectorAll('[role="tab"]')]
     );
-    return h(
-      "div",
-      { class: "axis" },
-      ...groups.map(({ title, rows }) => [
-        h("h3", {}, title),
-        h("ul", {}, ...rows.map(drawn))
-      ]),
-      scale
-    );
-  }
-  function drawn({ label: label2, figure, value, low, high, kind }) {
-    const at = (share) => `${(100 * share).toFixed(2)}%`;
-    const hasInterval = !Number.isNaN(low);
-    const middle = 8;
-    return h(
-      "li",
-      { class: kind },
-      h("span", { class: "label" }, label2, " ", h("b", {}, figure)),
-      svg(
-        "svg",
-        { width: "100%", height: 2 * middle, role: "img", "aria-label": `${of100(value)} of 100` },
-        ...TICKS.map(
-          (tick) => svg("line", { class: "grid", x1: `${tick}%`, x2: `${tick}%`, y1: 0, y2: 2 * middle })
-        ),
-        hasInterval && svg("line", { class: "interval", x1: at(low), x2: at(high), y1: middle, y2: middle }),
-        kind === "patient" ? svg("circle", { class: "point", cx: at(value), cy: middle, r: 6 }) : svg("line", { class: "point", x1: at(value), x2: at(value), y1: 1, y2: 2 * middle - 1 })
-      )
-    );
-  }
-
-  // src/result.js
-  var TOPICS = [
-    ["Watch", ["onset", "watching"]],
-    ["Laboratory", ["laboratory"]],
-    ["By grade", ["management"]],
-    ["What changes the choice", ["neurotoxicity", "checkpoint inhibitor"]]
-  ];
-  var NO_GRADE_3 = "No model of grade 3 or more stands beside this one.";
-  var FROM_HAEMATOLOGY = "extrapolated from haematology";
-  function resultOf(page2, entries, content) {
-    const { product } = entries;
-    const entered = h(
-      "section",
-      { class: "entered" },
-      h("h3", {}, "Entered"),
-      h(
-        "dl",
-        {},
-        ...entries.told.map(
-          ({ label: label2, value }) => h("div", {}, h("dt", {}, label2), h("dd", {}, value))
-        )
-      )
-    );
-    const sections = [headline(page2, product, content)];
-    if (content.kind === "risk") sections.push(why(page2, content.reasons));
-    sections.push(entered);
-    if (product) sections.push(...guidance(page2, product));
-    return sections;
-  }
-  function inShort(content) {
-    if (content.kind === "waiting") return content.text;
-    if (content.kind === "cannot") return "Cannot estimate";
-    const { count, range } = content.grade2plus;
-    return `Grade 2 or more: ${count} of 100${range ? ` (${range.replace(" of 100", "")})` : ""}`;
-  }
-  function headline(page2, product, content) {
-    const heading = h("h2", {}, "Risk of cytokine release syndrome (CRS)");
-    if (content.kind === "waiting") {
-      return h(
-        "section",
-        { class: "headline" },
-        heading,
-        h("p", { class: "waiting" }, content.text),
-        product && trials(page2, product, null)
-      );
-    }
-    if (content.kind === "cannot") {
-      return h(
-        "section",
-        { class: "headline" },
-        heading,
-        h("p", { class: "cannot" }, "Cannot estimate, because"),
-        h("ul", {}, ...content.because.map((text) => h("li", {}, text))),
-        product && trials(page2, product, null)
-      );
-    }
-    const { grade2plus, grade3plus } = content;
-    return h(
-      "section",
-      { class: "headline" },
-      heading,
-      h(
-        "p",
-        { class: "number" },
-        h("span", { class: "count" }, grade2plus.count),
-        " of 100",
-        h("span", { class: "of" }, " grade 2 or more")
-      ),
-      h(
-        "p",
-        { class: "interval" },
-        grade2plus.range ? `${content.intervalName}: ${grade2plus.range}` : "No interval is known: the number alone looks surer than it is."
-      ),
-      h("p", {}, grade2plus.sentence, " ", grade3plus?.sentence ?? NO_GRADE_3),
-      product && trials(page2, product, content),
-      h(
-        "p",
-        { class: "note" },
-        `Grade 2 (ASTCT, ${page2.grades_source}): ${page2.grades[2]}.`
-      ),
-      content.warnings.length > 0 && h("ul", { class: "warnings" }, ...content.warnings.map((text) => h("li", {}, text))),
-      h(
-        "details",
-        {},
-        h("summary", {}, "What the interval holds"),
-        h("p", {}, `${content.intervalName}: ${content.covers} ${content.refitRange}`)
-      )
-    );
-  }
-  function trials(page2, product, content) {
-    const grades = [
-      [2, content?.grade2plus],
-      [3, content?.grade3plus]
-    ];
-    let count = 0;
-    const groups = grades.flatMap(([grade, patient]) => {
-      const published = publishedRates(page2, product, grade);
-      count += published.length;
-      const rows = [...patient ? [patientRow(patient)] : [], ...published.map(trialRow)];
-      return rows.length ? [{ title: `Grade ${grade} or more`, rows }] : [];
-    });
-    const name = shortLabel(product.label);
-    const told2 = count ? `Trials of ${name}, with 95% intervals: all of their patients, whatever their risk.` : `No trial of ${name} that is known here has published a rate of these grades.`;
-    return h(
-      "figure",
-      {},
-      groups.length > 0 && axis(groups),
-      h("figcaption", {}, `Of 100 patients. ${told2}`)
-    );
-  }
-  function patientRow({ estimate, count, range }) {
-    const ends = range ? ` (${range.replace(" of 100", "")})` : "";
-    return { label: "This patient", figure: `${count}${ends}`, ...estimate, kind: "patient" };
-  }
-  function trialRow({ trial, events, n, low, high, is_verified: isVerified }) {
-    return {
-      label: isVerified ? trial : `${trial}, recalled and not verified`,
-      figure: `${of100(events / n)} (${events} of ${n})`,
-      value: events / n,
-      low,
-      high,
-      kind: isVerified ? "published" : "recalled"
+    const made2 = /* @__PURE__ */ new Set();
+    const open = (chosen) => {
+      for (const button of buttons) {
+        const isOpen = button === chosen;
+        const id = button.getAttribute("aria-controls") ?? "";
+        const panel = document.getElementById(id);
+        button.setAttribute("aria-selected", String(isOpen));
+        button.tabIndex = isOpen ? 0 : -1;
+        if (panel === null) continue;
+        panel.hidden = !isOpen;
+        if (isOpen && id in makers && !made2.has(id)) {
+          made2.add(id);
+          makers[id](panel);
+        }
+      }
+      const title = document.querySelector("h1");
+      if (title) title.textContent = chosen.dataset.title ?? title.textContent;
     };
-  }
-  function why(page2, { start, up, down, rest }) {
-    const list = (title, some, none) => h(
-      "div",
-      {},
-      h("h4", {}, title),
-      h(
-        "ul",
-        { class: "reasons" },
-        ...some.map(
-          ({ wholePoints: wholePoints2, text }) => h("li", {}, h("b", {}, signed(wholePoints2)), " ", text)
-        ),
-        some.length === 0 && h("li", {}, none)
-      )
-    );
-    return h(
-      "section",
-      { class: "why" },
-      h("h3", {}, "Why"),
-      h("p", { class: "note" }, start),
-      h(
-        "div",
-        { class: "directions" },
-        list("Raises the risk", up, "Nothing raises it by 1 of 100 or more."),
-        list("Lowers the risk", down, "Nothing lowers it by 1 of 100 or more.")
-      ),
-      h(
-        "p",
-        { class: "note" },
-        rest ? `All others together: ${signed(rest)}. ` : "",
-        page2.explanation_notice
-      )
-    );
-  }
-  function guidance(page2, product) {
-    const statements = page2.guidance.statements.filter(({ id }) => product.guidance.includes(id));
-    const sources = [...new Set(statements.map(({ source }) => source))];
-    const line = ({ text, grades, setting, source, place }) => h(
-      "li",
-      {},
-      grades.length > 0 && h("b", {}, `Grade ${grades.join(", ")}: `),
-      text,
-      " ",
-      h(
-        "span",
-        { class: "source", title: place },
-        `[${sources.indexOf(source) + 1}${setting === FROM_HAEMATOLOGY ? ", H" : ""}]`
-      )
-    );
-    const parts = TOPICS.flatMap(([title, topics]) => {
-      const some = statements.filter(({ topic }) => topics.includes(topic));
-      if (!some.length) return [];
-      return [
-        h(
-          "details",
-          { class: "guidance", open: title === "Watch" },
-          h("summary", {}, title),
-          h("ul", {}, ...some.map(line))
-        )
-      ];
+    buttons.forEach((button, at) => {
+      button.addEventListener("click", () => open(button));
+      button.addEventListener("keydown", ({ key }) => {
+        const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
+        if (step === void 0) return;
+        const next = buttons[(at + step + buttons.length) % buttons.length];
+        next.focus();
+        open(next);
+      });
     });
-    return [
-      h("h3", { class: "reviews" }, "What published reviews say"),
-      ...parts,
-      h(
-        "details",
-        { class: "guidance" },
-        h("summary", {}, "Sources"),
-        h("p", {}, `${page2.guidance.about} H: ${FROM_HAEMATOLOGY}.`),
-        h("ol", {}, ...sources.map((source) => h("li", {}, page2.guidance.sources[source])))
-      )
-    ];
   }
 
   // src/unpack.js
@@ -1896,13 +2295,13 @@
   function titleOf(details) {
     return details.querySelector("summary")?.textContent ?? "";
   }
-  async function sign(signed2) {
-    const { content } = signed2;
+  async function sign(signed3) {
+    const { content } = signed3;
     if (content.kind === "waiting" || !globalThis.crypto?.subtle) return;
     const text = JSON.stringify(content.row, Object.keys(content.row).sort());
     const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-    signed2.digest = [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, DIGEST_LETTERS);
-    if (signed2 === shown) made.textContent = madeLines().join(" ");
+    signed3.digest = [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, DIGEST_LETTERS);
+    if (signed3 === shown) made.textContent = madeLines().join(" ");
   }
   function madeLines() {
     const now = /* @__PURE__ */ new Date();
@@ -1946,4 +2345,7 @@
     update();
   });
   update();
+  tabs({
+    "regimen-panel": async (panel) => panel.replaceChildren(designer(page, await unpack(byId("regimens").textContent ?? "")))
+  });
 })();
