@@ -11,6 +11,7 @@ import { explain } from "./src/explain.js";
 import { logOdds, readPair } from "./src/model.js";
 import { fixed, general, round } from "./src/numbers.js";
 import { predict } from "./src/predict.js";
+import { armOf, atThreshold, difference, yamlOf } from "./src/regimens.js";
 import { patientRisk } from "./src/risk.js";
 import { convert } from "./src/units.js";
 import { missingRanges } from "./src/warnings.js";
@@ -104,6 +105,20 @@ const answers = {
   /** @param {{values: any[]}} job */
   units: ({ values }) =>
     values.map(({ column, value, unit, limit }) => convert(column, value, unit, limit)),
+  /** @param {{grid: import("./src/types.js").RegimenGrid, product: string, pairs: any[]}} job */
+  regimens: ({ grid, product, pairs }) => {
+    const simulated = grid.products.find((one) => one.product === product);
+    if (simulated === undefined) return null;
+    return pairs.map(({ first, second, percent, harm }) => {
+      const arms = [first, second].map((settings) => armOf(simulated, settings));
+      return {
+        arms,
+        difference: arms[0] && arms[1] ? difference(arms[0], arms[1]) : null,
+        yaml: yamlOf(grid, product, second),
+        threshold: atThreshold(simulated.changes[0], percent, harm),
+      };
+    });
+  },
   /** @param {{values: string[]}} job */
   texts: ({ values }) => values.map(typeset),
 };

@@ -99,8 +99,10 @@ def test_nothing_is_filled_in_and_no_number_is_shown(page: Page) -> None:
 def test_by_keyboard_alone(page: Page) -> None:
     """Every field in the order in which it is read; the number follows without a button."""
     keys = page.keyboard
-    for _ in range(2):  # past the link to the result
+    for _ in range(3):  # past the link to the result and the tabs
         keys.press("Tab")
+        if page.evaluate("document.activeElement.id") == "product":
+            break
     keys.type("kimmtrak")
     reached = []
     for _ in range(40):
