@@ -13,6 +13,7 @@ import { fixed, general, round } from "./src/numbers.js";
 import { predict } from "./src/predict.js";
 import { armOf, atThreshold, difference, yamlOf } from "./src/regimens.js";
 import { patientRisk } from "./src/risk.js";
+import { gradeOf, meanPressure } from "./src/signs.js";
 import { convert } from "./src/units.js";
 import { missingRanges } from "./src/warnings.js";
 import { aboutOf100, rangeOf100, typeset } from "./src/wording.js";
@@ -119,6 +120,13 @@ const answers = {
       };
     });
   },
+  /** @param {{signs: any[], pressures: [number, number][]}} job */
+  signs: ({ signs, pressures }) => ({
+    grades: signs.map(([temperature, pressure, oxygen]) =>
+      gradeOf(temperature ?? undefined, pressure, oxygen),
+    ),
+    pressures: pressures.map(([systolic, diastolic]) => meanPressure(systolic, diastolic)),
+  }),
   /** @param {{values: string[]}} job */
   texts: ({ values }) => values.map(typeset),
 };

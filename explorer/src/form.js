@@ -2,6 +2,7 @@
 
 import { LIMIT, nameOf, sexOf } from "./entries.js";
 import { h } from "./dom.js";
+import { signFields } from "./signs.js";
 import { acceptedUnits, needsLimit } from "./units.js";
 import { plainName, shortLabel, unitInWords } from "./wording.js";
 
@@ -113,6 +114,7 @@ function course(page) {
         { class: "hour", "data-hour": hour, open: hour === page.hours.at(-1) },
         h("summary", {}, `${hour} hours`),
         ...page.course.map(({ stem, column }) => control(column, `${stem}__h${hour}`)),
+        signFields(hour),
       ),
     ),
   );

@@ -7,6 +7,7 @@ import { readEntries } from "./entries.js";
 import { makeForm, readForm, updateForm } from "./form.js";
 import { readPair } from "./model.js";
 import { inShort, resultOf } from "./result.js";
+import { workOut } from "./signs.js";
 import { tabs } from "./tabs.js";
 import { unpack } from "./unpack.js";
 
@@ -57,7 +58,9 @@ function pairOf(landmark) {
 function update() {
   const texts = readForm(form);
   const pair = pairOf(Number(texts.get("landmark") ?? page.models[0].landmark_h));
-  const entries = readEntries(texts, page, pair?.grade2plus.columns ?? new Map());
+  const columns = pair?.grade2plus.columns ?? new Map();
+  let entries = readEntries(texts, page, columns);
+  if (workOut(form, page.hours, entries)) entries = readEntries(readForm(form), page, columns);
   const content = contentOf(page, pair, entries);
   updateForm(form, page, entries);
   const open = new Map(

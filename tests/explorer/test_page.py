@@ -161,6 +161,23 @@ def test_a_day_after_the_dose_another_model_speaks(page: Page) -> None:
     assert "nothing is left to predict" in page.inner_text(".waiting")
 
 
+def test_the_grade_follows_from_fever_and_support(page: Page) -> None:
+    fill(page)
+    page.select_option("#landmark", "24")
+    page.fill("#temperature_c__max__h24", "39.2")
+    page.locator("details.hour[data-hour='24'] summary", has_text="Work out").click()
+    page.fill("#systolic__h24", "104")
+    page.fill("#diastolic__h24", "58")
+    assert page.input_value("#map_mmhg__min__h24") == "73.3"
+    page.select_option("#pressure_support__h24", "none")
+    assert page.input_value("#grade__max__h24") == ""
+    page.select_option("#oxygen_support__h24", "none")
+    assert page.input_value("#grade__max__h24") == "1"
+    page.select_option("#oxygen_support__h24", "low")
+    assert page.input_value("#grade__max__h24") == "2"
+    assert "nothing is left to predict" in page.inner_text("#result")
+
+
 def test_one_products_guidance_shows_on_no_others_page(page: Page) -> None:
     fill(page)
     text = page.inner_text("#result")

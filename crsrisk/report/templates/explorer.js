@@ -1962,6 +1962,99 @@
     return ` ${general(raw)} looks like ${others.map(typeset).join(" or ")}: check the unit.`;
   }
 
+  // src/signs.js
+  var FEVER_C = 38;
+  var [TEMPERATURE, PRESSURE, GRADE2] = ["temperature_c__max", "map_mmhg__min", "grade__max"];
+  var PRESSURE_SUPPORT = [
+    ["", "not known"],
+    ["none", "pressure not low"],
+    ["fluids", "low, without vasopressor"],
+    ["one", "one vasopressor"],
+    ["several", "several vasopressors"]
+  ];
+  var OXYGEN_SUPPORT = [
+    ["", "not known"],
+    ["none", "no oxygen"],
+    ["low", "nasal cannula up to 6 L/min, blow-by"],
+    ["high", "more than 6 L/min, or any mask"],
+    ["positive", "positive pressure, ventilator"]
+  ];
+  var BY_PRESSURE = { none: 1, fluids: 2, one: 3, several: 4 };
+  var BY_OXYGEN = { none: 1, low: 2, high: 3, positive: 4 };
+  function gradeOf(temperature, pressure, oxygen) {
+    if (temperature === void 0 || !pressure || !oxygen) return null;
+    if (temperature < FEVER_C) return 0;
+    return Math.max(BY_PRESSURE[pressure], BY_OXYGEN[oxygen]);
+  }
+  function meanPressure(systolic, diastolic) {
+    if (!(diastolic > 0 && systolic > diastolic)) return null;
+    return diastolic + (systolic - diastolic) / 3;
+  }
+  function signFields(hour) {
+    const choice = (name, label2, values) => h(
+      "div",
+      { class: "field" },
+      h("label", { for: `${name}__h${hour}` }, label2),
+      h(
+        "select",
+        { id: `${name}__h${hour}`, name: `${name}__h${hour}` },
+        ...values.map(([value, text]) => h("option", { value }, text))
+      )
+    );
+    const pressure = (name, label2) => h("input", {
+      id: `${name}__h${hour}`,
+      name: `${name}__h${hour}`,
+      type: "text",
+      inputmode: "decimal",
+      "aria-label": `${label2} pressure at ${hour} hours, mmHg`,
+      placeholder: label2.toLowerCase()
+    });
+    return h(
+      "details",
+      {},
+      h("summary", {}, "Work out grade and mean pressure"),
+      h(
+        "div",
+        { class: "field" },
+        h("span", {}, "Lowest pressure"),
+        h("span", { class: "controls" }, pressure("systolic", "Systolic"), "/", pressure("diastolic", "Diastolic"))
+      ),
+      choice("pressure_support", "Low pressure", PRESSURE_SUPPORT),
+      choice("oxygen_support", "Oxygen", OXYGEN_SUPPORT),
+      h("p", { class: "note", "data-worked": hour, role: "status" })
+    );
+  }
+  function workOut(form2, hours, { readings }) {
+    let hasChanged = false;
+    const field = (name) => (
+      /** @type {HTMLInputElement | HTMLSelectElement | null} */
+      form2.elements.namedItem(name)
+    );
+    const fill = (name, text) => {
+      const target = field(name);
+      if (target === null || target.value === text) return;
+      target.value = text;
+      hasChanged = true;
+    };
+    const number2 = (name) => Number((field(name)?.value ?? "").replace(",", ".") || NaN);
+    for (const hour of hours) {
+      const mean = meanPressure(number2(`systolic__h${hour}`), number2(`diastolic__h${hour}`));
+      if (mean !== null) fill(`${PRESSURE}__h${hour}`, fixed(mean, 1));
+      const grade = gradeOf(
+        readings.get(hour)?.[TEMPERATURE],
+        /** @type {PressureSupport} */
+        field(`pressure_support__h${hour}`)?.value ?? "",
+        /** @type {OxygenSupport} */
+        field(`oxygen_support__h${hour}`)?.value ?? ""
+      );
+      if (grade !== null) fill(`${GRADE2}__h${hour}`, String(grade));
+      const note = form2.querySelector(`[data-worked="${hour}"]`);
+      const told2 = grade === null ? "" : `Grade ${grade} (ASTCT), unless the fever has another cause.`;
+      if (note && note.textContent !== told2) note.textContent = told2;
+    }
+    return hasChanged;
+  }
+
   // src/form.js
   var PARTS = [
     ["Patient", ["age_years", "is_female", "weight_kg", "ecog"]],
@@ -2046,7 +2139,8 @@
           "details",
           { class: "hour", "data-hour": hour, open: hour === page2.hours.at(-1) },
           h("summary", {}, `${hour} hours`),
-          ...page2.course.map(({ stem, column }) => control(column, `${stem}__h${hour}`))
+          ...page2.course.map(({ stem, column }) => control(column, `${stem}__h${hour}`)),
+          signFields(hour)
         )
       )
     );
@@ -2278,7 +2372,9 @@
   function update() {
     const texts = readForm(form);
     const pair = pairOf(Number(texts.get("landmark") ?? page.models[0].landmark_h));
-    const entries = readEntries(texts, page, pair?.grade2plus.columns ?? /* @__PURE__ */ new Map());
+    const columns = pair?.grade2plus.columns ?? /* @__PURE__ */ new Map();
+    let entries = readEntries(texts, page, columns);
+    if (workOut(form, page.hours, entries)) entries = readEntries(readForm(form), page, columns);
     const content = contentOf(page, pair, entries);
     updateForm(form, page, entries);
     const open = new Map(
