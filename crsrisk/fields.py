@@ -40,7 +40,8 @@ class Field:
     bedside sentence. ``quantity`` is the name without its unit. ``is_required``: the column must be
     there; ``may_be_missing``: a cell may be empty. ``zeros``: by unit its value at 0 of ``unit``
     (32 degF). ``suspects``: what a column may hold instead where most of its values lie between two
-    bounds (lymphocytes in percent); no single row shows it.
+    bounds (lymphocytes in percent); no single row shows it. ``words``: what a yes/no column says in
+    print for no, yes and missing.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Field:
     may_be_missing: bool = False
     zeros: Mapping[str, float] = attribute(default_factory=lambda: _NO_UNITS, hash=False)
     suspects: Mapping[str, Interval] = attribute(default_factory=lambda: _NO_SUSPECTS, hash=False)
+    words: tuple[str, str, str] = ("no", "yes", "not measured")
 
     @property
     def accepted_units(self) -> tuple[str, ...]:
@@ -261,7 +263,10 @@ _OBSERVED = (
         possible=(0, 110),
         plausible=(0, 100),
     ),
-    _flag("is_female", "Female", "Female sex; a column `sex` with F or M is read too"),
+    replace(
+        _flag("is_female", "Sex", "Female sex; a column `sex` with F or M is read too"),
+        words=("male", "female", "not recorded"),
+    ),
     _number(
         "weight_kg",
         "Weight",
@@ -771,6 +776,18 @@ def field(name: str) -> Field:
             cure="`crsrisk.report.dictionary.data_dictionary()` lists them",
         )
     return FIELDS[name]
+
+
+def flag_in_words(name: str, value: object) -> str:
+    """A yes/no value of a column in print; anything that is no number is missing.
+
+    >>> flag_in_words("is_female", 1.0), flag_in_words("has_infection", False)
+    ('female', 'no')
+    """
+    no, yes, missing = FIELDS[name].words if name in FIELDS else Field.words
+    if value is None or value != value:
+        return missing
+    return yes if value else no
 
 
 def label_of(column: str) -> str:

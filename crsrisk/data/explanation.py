@@ -19,6 +19,7 @@ from scipy.special import expit
 from scipy.stats import rankdata
 
 from crsrisk.data.risk_model import Kind, MedianPatient, Prediction, Role, Theme, Variable
+from crsrisk.fields import flag_in_words
 from crsrisk.plots.chart_data import ImportanceBar, ReasonBar
 from crsrisk.results import Estimate, Result
 from crsrisk.units import amount
@@ -239,7 +240,7 @@ class Explanation(Result):
             base_values=np.full(len(self.values), self.path_base_log_odds),
             data=numbers.to_numpy(dtype=np.float64),
             display_data=self.values.to_numpy(dtype=object),
-            feature_names=[variable.label for variable in self.variables],
+            feature_names=[variable.said_label for variable in self.variables],
             output_names="log-odds of " + self.prediction.outcome_in_words,
         )
 
@@ -348,11 +349,11 @@ def _reason(variable: Variable, text: str, *, points: float, whole: int) -> Reas
         "mediator": "; it is part of the reaction, not its origin",
     }[variable.kind]
     sentence = (
-        f"{variable.label}: {text}{usual} {direction} the risk{end} ({variable.why}{marker})."
+        f"{variable.said_label}: {text}{usual} {direction} the risk{end} ({variable.why}{marker})."
     )
     return Reason(
         variable=variable.name,
-        label=variable.label,
+        label=variable.said_label,
         value=text,
         points=points,
         whole_points=whole,
@@ -365,6 +366,8 @@ def _reason(variable: Variable, text: str, *, points: float, whole: int) -> Reas
 
 def _value_in_words(variable: Variable, value: object) -> str:
     """A value as a clinician writes it; the table holds words, yes/no as Booleans, and numbers."""
+    if variable.name == "is_female":
+        return flag_in_words(variable.name, value)
     if isinstance(value, str):
         return value.replace("_", " ") if value else "not given"
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -446,7 +449,7 @@ def direction(
     """
     known = values.dropna()
     if known.map(lambda cell: isinstance(cell, str)).any():
-        return "differs by " + variable.label.lower()
+        return "differs by " + variable.said_label.lower()
     at = np.flatnonzero(values.notna().to_numpy())
     is_flag = known.map(lambda cell: isinstance(cell, bool | np.bool_)).all()
     numbers = known.astype(np.float64).to_numpy()

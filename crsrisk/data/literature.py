@@ -1,96 +1,23 @@
-"""What the literature says: guidance on watching and treating CRS, and findings on risk factors.
-
-Guidance is reference with citation, never an order. Findings are what published series said of risk
-factors, so that simulated series of the same size can be asked the same. Both stand in one YAML
-file each, every statement with its source.
+"""Findings on risk factors: what published series said of them, so that simulated series of the
+same size can be asked the same. All stand in one YAML file, every finding with its citation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.population import CONTINUOUS
-from crsrisk.data.product import Platform
 from crsrisk.data.world_files import load_product
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
-from crsrisk.folders import evidence_only_products, names, synthetic_folder
+from crsrisk.folders import synthetic_folder
 
-Topic: TypeAlias = Literal[
-    "onset", "watching", "laboratory", "management", "neurotoxicity", "checkpoint inhibitor"
-]
-Setting: TypeAlias = Literal[
-    "solid tumours", "extrapolated from haematology", "product label", "general"
-]
 Event: TypeAlias = Literal["any_grade", "grade2plus", "grade3plus"]
 Report: TypeAlias = Literal["up", "down", "null"]
-
-
-class Statement(Strict):
-    """One statement in words of our own, with where it stands.
-
-    ``applies_to``: products or platforms it speaks of; empty = all. ``grades``: of CRS, for
-    management. ``place``: the part of the source, so that it can be found. ``short``: what the
-    bedside page prints.
-    """
-
-    id: str = Field(min_length=2)
-    topic: Topic
-    short: str = Field(min_length=10, max_length=260)
-    setting: Setting
-    source: str
-    place: str = Field(min_length=3)
-    applies_to: list[str] = Field(default_factory=list)
-    grades: list[int] = Field(default_factory=list)
-
-    @field_validator("grades")
-    @classmethod
-    def _grades_of_crs(cls, grades: list[int]) -> list[int]:
-        if any(grade not in (1, 2, 3, 4) for grade in grades):
-            raise ValueError("grades from 1 to 4")
-        return grades
-
-    @model_validator(mode="after")
-    def _management_has_grades(self) -> Statement:
-        if (self.topic == "management") != bool(self.grades):
-            raise ValueError(f"grades for management and only there ({self.id})")
-        return self
-
-    def speaks_of(self, product: str, platform: Platform) -> bool:
-        """Whether it speaks of this product."""
-        return not self.applies_to or product in self.applies_to or platform in self.applies_to
-
-
-class Guidance(Strict):
-    """All statements, the citations they point to, and the sentence that stands above them."""
-
-    about: str = Field(min_length=10)
-    sources: Mapping[str, str]
-    statements: list[Statement] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _whole(self) -> Guidance:
-        ids = [statement.id for statement in self.statements]
-        if twice := sorted({name for name in ids if ids.count(name) > 1}):
-            raise ValueError(f"each id once, not {', '.join(twice)} again")
-        if unknown := sorted(
-            {statement.source for statement in self.statements} - set(self.sources)
-        ):
-            raise ValueError(f"a citation under `sources` for {', '.join(unknown)}")
-        if blank := [name for name, text in self.sources.items() if len(text.strip()) < 10]:
-            raise ValueError(f"a whole citation for {', '.join(blank)}")
-        return self
-
-    def of(self, *, product: str, platform: Platform) -> list[Statement]:
-        """The statements that speak of a product, in the order of the file."""
-        return [
-            statement for statement in self.statements if statement.speaks_of(product, platform)
-        ]
 
 
 class Finding(Strict):
@@ -143,30 +70,6 @@ class Series(Strict):
         ):
             raise ValueError(f"{self.name}: a reason for the size and a citation of every finding")
         return self
-
-
-def load_guidance(path: str | Path | None = None) -> Guidance:
-    """The guidance of a file (without one: of the file that ships).
-
-    Raises :class:`InputError` for an unknown key, a statement without a known source, an id that
-    comes twice, and a product or platform that does not exist.
-
-    >>> sorted({one.topic for one in load_guidance().statements})[:2]
-    ['checkpoint inhibitor', 'laboratory']
-    """
-    place = Path(path).expanduser() if path is not None else synthetic_folder() / "guidance.yaml"
-    guidance = build(Guidance, read_yaml(place), where=place.name)
-    known = {*get_args(Platform), *names("products"), *evidence_only_products()}
-    for statement in guidance.statements:
-        if strangers := sorted(set(statement.applies_to) - known):
-            raise InputError(
-                where=place.name,
-                key=f"{statement.id}.applies_to",
-                found=", ".join(strangers),
-                expected="names of products or platforms",
-                cure="correct the name",
-            )
-    return guidance
 
 
 _COUNTS = (

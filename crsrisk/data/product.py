@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from crsrisk.data.assumptions import Quantity, Strict, misfit, quantities_frame, unit_of_name
 from crsrisk.results import Result
 
+HOURS_A_DAY = 24.0
 AmountUnit = Literal["ug", "ug/kg", "ug/m2", "1e6 cells", "1e6 cells/kg", "1e6 cells/m2"]
 Platform = Literal["tce", "immtac", "car_t", "tcr_t", "til", "ici"]
 CELLULAR: frozenset[str] = frozenset({"car_t", "tcr_t", "til"})
@@ -157,6 +158,8 @@ class Regimen(Strict):
     # further between-patient spread of every dose after the first: several target doses after one
     # priming dose
     later_amount_log_sd: float = 0.0
+    # False: a what-if or a stand-in for a range of doses; no part of what is simulated
+    is_published: bool = Field(default=True, exclude=True)
 
     @model_validator(mode="after")
     def _doses_in_order(self) -> Regimen:
@@ -177,9 +180,53 @@ class Regimen(Strict):
         return self
 
     @property
+    def in_words(self) -> str:
+        """Doses, days, route and what is given beside them, as a ward says them."""
+        by_amount: dict[float, list[int]] = {}
+        for dose in self.doses:
+            by_amount.setdefault(dose.amount, []).append(round(dose.time_h / HOURS_A_DAY) + 1)
+        given = [
+            f"{_amount_in_words(amount, self.amount_unit)} on day{'s' if len(days) > 1 else ''}"
+            f" {_listed(days)}"
+            for amount, days in by_amount.items()
+        ]
+        beside = [
+            f"{one.mitigation.replace('_', ' ')} {one.hours_before:g} h before"
+            f" dose{'s' if len(one.with_doses) > 1 else ''} {_listed(one.with_doses)}"
+            for one in self.premedication
+        ]
+        beside += [
+            words
+            for is_given, words in (
+                (self.has_lymphodepletion, "after lymphodepletion"),
+                (self.interleukin_2 > 0, "with interleukin-2"),
+                (self.has_checkpoint_inhibitor, "with a checkpoint inhibitor"),
+                (self.has_g_csf, "with G-CSF"),
+            )
+            if is_given
+        ]
+        route = "under the skin" if self.route == "sc" else "into a vein"
+        told = f"{', '.join(given)}, {route}{''.join(f'; {one}' for one in beside)}."
+        return told if self.is_published else f"{told} Not a published schedule."
+
+    @property
     def is_stepped_up(self) -> bool:
         """Whether the first dose is smaller than the last."""
         return self.doses[0].amount < self.doses[-1].amount
+
+
+def _amount_in_words(amount: float, unit: AmountUnit) -> str:
+    what, _, each = unit.partition("/")
+    if what == "1e6 cells":
+        what = "million cells"
+    elif amount >= 1000.0:
+        amount, what = amount / 1000.0, "mg"
+    return f"{amount:,.15g} {what}{f'/{each}' if each else ''}"
+
+
+def _listed(numbers: list[int]) -> str:
+    words = [str(number) for number in numbers]
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 class Observation(Strict):

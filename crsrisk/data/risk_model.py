@@ -19,6 +19,7 @@ from scipy.special import expit
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.errors import InputError
+from crsrisk.fields import FIELDS
 from crsrisk.results import Result
 
 Direction = Literal["up", "down", "none"]
@@ -114,6 +115,11 @@ class Variable(Strict):
     theme: Theme
     why: str
     usual: tuple[float, float] | None = None
+
+    @property
+    def said_label(self) -> str:
+        """The label in print; models of version 0.1.0 bear "Female" where sex is meant."""
+        return FIELDS[self.name].label if self.name == "is_female" else self.label
 
 
 class Column(Strict):

@@ -16,7 +16,7 @@ import pandas as pd
 from crsrisk.data.explanation import EXPLANATION_NOTICE, INTERVAL_NAMES, IntervalHolds, Reason
 from crsrisk.data.risk_model import Kind, MedianPatient, Role, Theme
 from crsrisk.errors import InputError
-from crsrisk.fields import FIELDS
+from crsrisk.fields import FIELDS, flag_in_words
 from crsrisk.results import Estimate
 from crsrisk.wording import (
     NOTICE,
@@ -121,16 +121,18 @@ def describe_patient(observed: pd.DataFrame, *, row: int) -> list[DescribedValue
     patient, described = observed.iloc[row], []
     for name in observed.columns:
         field, value = FIELDS[str(name)], patient[name]
-        if name in _NOT_DESCRIBED or (
-            field.kind == "bool" and not pd.isna(value) and not bool(value)
-        ):
+        is_flag = field.kind == "bool"
+        is_said = name == "is_female" or pd.isna(value) or bool(value)
+        if name in _NOT_DESCRIBED or (is_flag and not is_said):
             continue
         has_unit = field.kind == "float" and not pd.isna(value)
         low_high = "" if field.usual is None else f"{field.usual[0]:g} to {field.usual[1]:g}"
         described.append(
             DescribedValue(
                 label=field.label,
-                value=value_in_words(value),
+                value=flag_in_words(str(name), None if pd.isna(value) else value)
+                if is_flag
+                else value_in_words(value),
                 unit=unit_in_words(field.unit) if has_unit else "",
                 usual=low_high,
                 is_outside=is_outside(value, field.usual),

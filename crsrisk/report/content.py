@@ -109,7 +109,7 @@ def drivers_section(explanation: Explanation) -> DriversSection:
         drivers.append(
             Driver(
                 variable=variable.name,
-                label=typeset(variable.label),
+                label=typeset(variable.said_label),
                 theme=variable.theme,
                 kind=variable.kind,
                 role=variable.role,

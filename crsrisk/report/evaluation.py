@@ -199,7 +199,7 @@ def _predictors(model: RiskModel) -> tuple[Predictor, ...]:
     return tuple(
         Predictor(
             name=variable.name,
-            label=typeset(variable.label),
+            label=typeset(variable.said_label),
             unit=typeset(variable.unit),
             kind=variable.kind,
             role=variable.role,

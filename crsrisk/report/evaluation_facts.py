@@ -267,7 +267,7 @@ def _about_predictors(contract: FeatureContract) -> dict[str, str]:
         if contract.landmark_h == 0
         else f"up to {contract.landmark_h} h after the first dose"
     )
-    labels = [variable.label for variable in contract.variables]
+    labels = [variable.said_label for variable in contract.variables]
     directed = sum(feature.direction != "none" for feature in contract.features)
     optional = [column for column in contract.columns if column.may_be_missing]
     return {

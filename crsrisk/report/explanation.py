@@ -26,6 +26,7 @@ from crsrisk.plots.sparklines import icon_array
 from crsrisk.plots.svg import to_svg
 from crsrisk.report.bedside import RiskInWords, ShownReasons
 from crsrisk.report.explanation_warnings import PatientWarning
+from crsrisk.report.guidance import ProductGuidance
 from crsrisk.report.pages import POLICY, environment
 from crsrisk.results import Estimate, NotEstimable, Result
 
@@ -146,36 +147,6 @@ class Changes:
 
 
 @dataclass(frozen=True)
-class GuidanceStatement:
-    """One statement of a published review; ``source``: its number in the list of sources."""
-
-    id: str
-    topic: str
-    grades: tuple[int, ...]
-    text: str
-    setting: str
-    source: int
-    place: str
-
-
-@dataclass(frozen=True)
-class Source:
-    """A source that statements are taken from."""
-
-    number: int
-    citation: str
-
-
-@dataclass(frozen=True)
-class Guidance:
-    """What published reviews say, for reference."""
-
-    about: str
-    statements: tuple[GuidanceStatement, ...]
-    sources: tuple[Source, ...]
-
-
-@dataclass(frozen=True)
 class Advice:
     """How to use the page: one heading with its lines."""
 
@@ -213,7 +184,7 @@ class PatientExplanation(Result):
     waits : str
         When the first signs of CRS came in simulated patients like this one.
     guidance, use :
-        What published reviews say, and how to use the page.
+        What is published for the product, and how to use the page.
 
     Examples
     --------
@@ -246,7 +217,7 @@ class PatientExplanation(Result):
     themes: tuple[ReasonTheme, ...]
     changes: Changes
     waits: str
-    guidance: Guidance
+    guidance: ProductGuidance
     use: tuple[Advice, ...]
 
     def summary(self) -> str:

@@ -18,7 +18,6 @@ from crsrisk.data.explanation import (
     ReferencePatient,
     SimulatedPatients,
 )
-from crsrisk.data.literature import Statement
 from crsrisk.data.patient import GivenValue
 from crsrisk.data.product import Product
 from crsrisk.data.risk_model import Column, MedianPatient
@@ -26,6 +25,7 @@ from crsrisk.fields import FIELDS, label_of
 from crsrisk.model.landmark import missing_groups
 from crsrisk.model.refits import why_no_refits
 from crsrisk.model.risk_model import RiskModel
+from crsrisk.report.guidance import ProductGuidance
 from crsrisk.uncertainty.one_number import is_one_number
 from crsrisk.units import amount
 from crsrisk.wording import (
@@ -81,8 +81,8 @@ class PatientFacts:
         Why the model gives no number; "" where it does.
     covers : str
         What the interval covers, where it is not that of the refits.
-    guidance, guidance_about, sources :
-        What published reviews say of such a product.
+    guidance : ProductGuidance
+        What is published for such a product.
     """
 
     label: str
@@ -105,9 +105,7 @@ class PatientFacts:
     reasons: Sequence[Reason]
     missing: Sequence[MissingRange]
     simulated: SimulatedPatients | None
-    guidance: Sequence[Statement]
-    guidance_about: str
-    sources: Mapping[str, str]
+    guidance: ProductGuidance
     landmark: LandmarkSimulation | None = None
     n_worlds: int = 0
     cannot: str = ""
@@ -293,7 +291,10 @@ def _missing_values(facts: PatientFacts) -> Found:
     for missing in ranges:
         yield "missing", _missing_sentence(missing, _column(empty, missing.column))
     told = {missing.column for missing in ranges}
-    if others := [label_of(column.name) for column in empty if column.name not in told]:
+    left = [column.name for column in empty if column.name not in told]
+    if "is_female" in left:
+        yield "missing", "Sex is not recorded."
+    if others := [label_of(name) for name in left if name != "is_female"]:
         yield (
             "missing",
             f"Also not measured, each of which matters less: {', '.join(others)}."
@@ -311,6 +312,8 @@ def _column(columns: Sequence[Column], name: str) -> Column:
 
 def _missing_sentence(missing: MissingRange, column: Column) -> str:
     label, (low, high) = label_of(missing.column), (of_100(risk) for risk in missing.risks)
+    if missing.column == "is_female":
+        return f"Sex is not recorded: the estimate would be {low} of 100 if male, {high} if female."
     if column.kind == "flag":
         return (
             f"{label} is not known: the estimate would be {low} of 100 without and {high} with it."

@@ -16,7 +16,7 @@ from crsrisk.data.explanation import (
     PatientRisk,
     Reason,
 )
-from crsrisk.fields import FIELDS
+from crsrisk.fields import FIELDS, flag_in_words
 from crsrisk.model.refits import covers, why_no_refits
 from crsrisk.plots.chart_data import ReasonBar, ReasonTheme
 from crsrisk.report.bedside import (
@@ -35,14 +35,11 @@ from crsrisk.report.explanation import (
     AssumptionSpread,
     Change,
     Changes,
-    Guidance,
-    GuidanceStatement,
     KnownValue,
     LabelledValue,
     PatientExplanation,
     ReferenceInWords,
     RisksInWords,
-    Source,
     Therapy,
 )
 from crsrisk.report.explanation_warnings import PatientFacts, warnings_about
@@ -190,7 +187,7 @@ def explanation_of(facts: PatientFacts) -> PatientExplanation:
         themes=() if facts.cannot else themes(facts.reasons, shown=reasons),
         changes=_changes(facts),
         waits=_waits(facts),
-        guidance=_guidance(facts),
+        guidance=facts.guidance,
         use=_use(facts),
     )
 
@@ -340,8 +337,8 @@ def _known_course(facts: PatientFacts) -> Iterator[KnownValue]:
 
 def _shown(name: str, value: Any) -> str:
     """A value in print; flags are kept as 0 and 1 in the row, so that one may be missing."""
-    if FIELDS[name].kind == "bool" and not pd.isna(value):
-        return "yes" if value else "no"
+    if FIELDS[name].kind == "bool":
+        return flag_in_words(name, None if pd.isna(value) else value)
     return value_in_words(value)
 
 
@@ -547,26 +544,6 @@ def _waits(facts: PatientFacts) -> str:
     return (
         f"Simulated patients like this one: half of the first onsets came within {half} of the"
         f" latest dose, 90% within {most}, 95% within {nearly}."
-    )
-
-
-def _guidance(facts: PatientFacts) -> Guidance:
-    order = list(dict.fromkeys(statement.source for statement in facts.guidance))
-    return Guidance(
-        about=facts.guidance_about,
-        statements=tuple(
-            GuidanceStatement(
-                id=statement.id,
-                topic=statement.topic,
-                grades=tuple(statement.grades),
-                text=typeset(statement.short),
-                setting=statement.setting,
-                source=order.index(statement.source) + 1,
-                place=statement.place,
-            )
-            for statement in facts.guidance
-        ),
-        sources=tuple(Source(place + 1, facts.sources[name]) for place, name in enumerate(order)),
     )
 
 

@@ -25,6 +25,7 @@ from crsrisk.fields import Field, label_of
 from crsrisk.model.applicability import Applicability
 from crsrisk.model.companions import ReferenceGroup
 from crsrisk.model.world_spread import WorldSpread
+from crsrisk.report.guidance import ProductGuidance
 from crsrisk.report.pages import environment
 from crsrisk.wording import unit_in_words
 
@@ -150,7 +151,7 @@ class PageRegimen(Strict):
 
 class PageProduct(Strict):
     """A product that the models were trained on. ``tumour_type`` is what sex and age are checked
-    against; ``guidance`` names the statements that speak of it.
+    against; ``guidance``: what is published for it.
     """
 
     name: str
@@ -162,7 +163,7 @@ class PageProduct(Strict):
     tumour_label: str
     default_regimen: str
     regimens: list[PageRegimen]
-    guidance: list[str]
+    guidance: ProductGuidance
 
 
 class PublishedRate(Strict):
@@ -209,26 +210,6 @@ class IdentityFacts(Strict):
     adult_years: float
 
 
-class GuidanceText(Strict):
-    """A statement of published guidance as pages print it."""
-
-    id: str
-    topic: str
-    grades: list[int]
-    text: str
-    setting: str
-    source: str
-    place: str
-
-
-class PageGuidance(Strict):
-    """What published reviews say, with their citations."""
-
-    about: str
-    statements: list[GuidanceText]
-    sources: dict[str, str]
-
-
 class PageData(Strict):
     """Everything in the page but the models. ``hours``: after the first dose, at which readings are
     asked for; ``agents``: labels of what the regimens' tab gives before the first dose.
@@ -245,7 +226,6 @@ class PageData(Strict):
     prophylaxis: list[Prophylaxis]
     published: list[PublishedRate]
     identity: IdentityFacts
-    guidance: PageGuidance
     grades: dict[str, str]
     grades_source: str
     interval_names: dict[str, str]

@@ -84,7 +84,7 @@ def model_card(findings: Findings) -> ModelCard:
 
 def _inputs(findings: Findings) -> list[str]:
     variables = [
-        variable.label
+        variable.said_label
         + (f" ({variable.unit})" if variable.unit != "1" else "")
         + (" *" if variable.may_be_missing else "")
         for variable in findings.predictors
@@ -222,7 +222,7 @@ def model_facts(model: RiskModel, beside: Companions) -> ModelFacts:
         variables=tuple(
             VariableFacts(
                 name=variable.name,
-                label=variable.label,
+                label=variable.said_label,
                 unit=variable.unit,
                 kind=variable.kind,
                 role=variable.role,
@@ -260,7 +260,7 @@ def as_markdown(facts: ModelFacts) -> str:
         for name, days in facts.window_d.items()
     )
     rows = [
-        f"| {in_markdown(variable.label)} |"
+        f"| {in_markdown(variable.said_label)} |"
         f" {'' if variable.unit == '1' else in_markdown(variable.unit)} |"
         f" {variable.kind}, {variable.role} | {in_markdown(variable.why)} |"
         for variable in facts.variables

@@ -166,7 +166,7 @@ def _column_rows(name: str, parts: Sequence[pd.DataFrame]) -> list[Row]:
         ]
     return [
         row(
-            field.label,
+            f"{field.label}: {field.words[1]}" if name == "is_female" else field.label,
             [*cells, missing],
             note=unit_in_words(field.unit),
             is_wrapped=field.kind == "category",

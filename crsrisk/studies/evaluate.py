@@ -96,7 +96,7 @@ def may_be_missing(contract: FeatureContract) -> tuple[str, ...]:
 
 def missing_shares(observed: pd.DataFrame, *, contract: FeatureContract) -> list[MissingShare]:
     """By column that may be empty: the share of patients without it."""
-    labels = {variable.name: variable.label for variable in contract.variables}
+    labels = {variable.name: variable.said_label for variable in contract.variables}
     return [
         MissingShare(name, labels.get(name, name), float(observed[name].isna().mean()))
         for name in may_be_missing(contract)

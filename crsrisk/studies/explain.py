@@ -29,7 +29,6 @@ from crsrisk.data.explanation import (
     ReferencePatient,
     SimulatedPatients,
 )
-from crsrisk.data.literature import load_guidance
 from crsrisk.data.patient import PatientFile, check_units, read_patient
 from crsrisk.data.population import CONTINUOUS
 from crsrisk.data.world import World, load_world
@@ -59,6 +58,7 @@ from crsrisk.model.world_spread import interval as true_risk_interval
 from crsrisk.report.explanation import PatientExplanation
 from crsrisk.report.explanation_warnings import PAIRS, PatientFacts
 from crsrisk.report.explanation_words import explanation_of
+from crsrisk.report.guidance import product_guidance
 from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.levers import Lever, later_levers, levers, past_levers
@@ -587,7 +587,6 @@ def _facts(
     explained, product = explain(model.model, observed), arm.product
     group = model.companions.reference.get(product.name)
     refits, worlds = model.companions.refits, model.companions.worlds
-    guidance = load_guidance()
     return PatientFacts(
         label=patient.label,
         product=product,
@@ -613,7 +612,5 @@ def _facts(
         reasons=explained.reasons(0),
         missing=missing_ranges(model, observed),
         simulated=None,
-        guidance=guidance.of(product=product.name, platform=product.platform),
-        guidance_about=guidance.about,
-        sources=guidance.sources,
+        guidance=product_guidance(product),
     )

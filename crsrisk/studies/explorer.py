@@ -18,9 +18,9 @@ from crsrisk.data.evidence_use import ScoredFigure, scored_figures
 from crsrisk.data.explanation import EXPLANATION_NOTICE, INTERVAL_NAMES
 from crsrisk.data.files import write_text
 from crsrisk.data.grading_systems import ASTCT_GRADES, ASTCT_SOURCE
+from crsrisk.data.guidance import Guidance, load_guidance
 from crsrisk.data.identity import ADULT_YEARS, tumour_facts
 from crsrisk.data.json_text import json_tree
-from crsrisk.data.literature import Guidance, load_guidance
 from crsrisk.data.patient import COURSE, read_patient
 from crsrisk.data.product import PLATFORMS, Product
 from crsrisk.data.product_names import plain
@@ -45,13 +45,11 @@ from crsrisk.report.explorer import (
     FORMAT,
     CourseReading,
     ForestArrays,
-    GuidanceText,
     IdentityFacts,
     InputColumn,
     ModelPair,
     PackedPair,
     PageData,
-    PageGuidance,
     PageModel,
     PageProduct,
     PageRegimen,
@@ -61,6 +59,7 @@ from crsrisk.report.explorer import (
     column_labels,
     render_explorer,
 )
+from crsrisk.report.guidance import product_guidance
 from crsrisk.results import Result
 from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.levers import STEROIDS
@@ -215,22 +214,6 @@ def page_data(pairs: Sequence[ModelPair], packed: Sequence[PackedPair]) -> PageD
             if figure.metric in _RATES
         ],
         identity=identity_facts(products),
-        guidance=PageGuidance(
-            about=guidance.about,
-            statements=[
-                GuidanceText(
-                    id=one.id,
-                    topic=one.topic,
-                    grades=list(one.grades),
-                    text=typeset(one.short),
-                    setting=one.setting,
-                    source=one.source,
-                    place=one.place,
-                )
-                for one in guidance.statements
-            ],
-            sources=dict(guidance.sources),
-        ),
         grades={str(grade): typeset(text) for grade, text in ASTCT_GRADES.items()},
         grades_source=ASTCT_SOURCE,
         interval_names={str(holds): name for holds, name in INTERVAL_NAMES.items()},
@@ -270,7 +253,14 @@ def _page_model(
     return PageModel(
         label=model.label,
         notice=model.notice,
-        contract=model.contract,
+        contract=model.contract.model_copy(
+            update={
+                "variables": tuple(
+                    one.model_copy(update={"label": one.said_label})
+                    for one in model.contract.variables
+                )
+            }
+        ),
         forest=forest_arrays(model),
         calibrator=model.calibrator,
         applicability=model.applicability,
@@ -333,7 +323,7 @@ def _page_product(product: Product, *, world: World, guidance: Guidance) -> Page
         tumour_label=population.label,
         default_regimen=product.default_regimen,
         regimens=[_page_regimen(product, name, world=world) for name in product.regimens],
-        guidance=[one.id for one in guidance.of(product=product.name, platform=product.platform)],
+        guidance=product_guidance(product, guidance=guidance),
     )
 
 
@@ -343,7 +333,7 @@ def _page_regimen(product: Product, name: str, *, world: World) -> PageRegimen:
     row = row_of(patient, arm=make_arm(product, world=world, regimen=name)).iloc[0]
     return PageRegimen(
         name=name,
-        note=typeset(regimen.note),
+        note=typeset(regimen.in_words),
         row={column: row[column] for column in THERAPY},
         has_own_dose=regimen.amount_log_sd > 0,
     )

@@ -4,7 +4,7 @@ import { rawLogOdds, referenceShapley } from "./forest.js";
 import { features, filled, numberOf, wordOf } from "./model.js";
 import { fixed, general, round } from "./numbers.js";
 import { expit } from "./special.js";
-import { amount } from "./wording.js";
+import { amount, flagInWords } from "./wording.js";
 
 /** @import { Cell, MedianPatient, Row, Variable } from "./types.js" */
 /** @import { Model } from "./model.js" */
@@ -159,8 +159,8 @@ function said(model, variable, row) {
     ? variable.name
     : (names.find((name) => name.includes("__max__")) ?? names[0]);
   const value = numberOf(row, shown);
+  if (model.columns.get(shown)?.kind === "flag") return flagInWords(shown, value);
   if (Number.isNaN(value)) return "not measured";
-  if (model.columns.get(shown)?.kind === "flag") return value ? "yes" : "no";
   return amount(variable.name, number(value), variable.unit);
 }
 

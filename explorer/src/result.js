@@ -3,22 +3,15 @@
 import { axis } from "./axis.js";
 import { publishedRates, signed } from "./content.js";
 import { h } from "./dom.js";
+import { guidancePanels } from "./guidance.js";
 import { of100, shortLabel } from "./wording.js";
 
-/** @import { GuidanceText, PageData, PageProduct, PublishedRate } from "./types.js" */
+/** @import { PageData, PageProduct, PublishedRate } from "./types.js" */
 /** @import { AxisRow } from "./axis.js" */
 /** @import { Content, GradeContent, ReasonContent, RiskContent } from "./content.js" */
 /** @import { Entries } from "./entries.js" */
 
-/** @type {[string, string[]][]} */
-const TOPICS = [
-  ["Watch", ["onset", "watching"]],
-  ["Laboratory", ["laboratory"]],
-  ["By grade", ["management"]],
-  ["What changes the choice", ["neurotoxicity", "checkpoint inhibitor"]],
-];
 const NO_GRADE_3 = "No model of grade 3 or more stands beside this one.";
-const FROM_HAEMATOLOGY = "extrapolated from haematology";
 
 /**
  * @param {PageData} page
@@ -43,7 +36,7 @@ export function resultOf(page, entries, content) {
   const sections = [headline(page, product, content)];
   if (content.kind === "risk") sections.push(why(page, content.reasons));
   sections.push(entered);
-  if (product) sections.push(...guidance(page, product));
+  if (product) sections.push(...guidancePanels(product.guidance));
   return sections;
 }
 
@@ -215,51 +208,4 @@ function why(page, { start, up, down, rest }) {
       page.explanation_notice,
     ),
   );
-}
-
-/**
- * What published reviews say of this product; of no other.
- * @param {PageData} page
- * @param {PageProduct} product
- */
-function guidance(page, product) {
-  const statements = page.guidance.statements.filter(({ id }) => product.guidance.includes(id));
-  const sources = [...new Set(statements.map(({ source }) => source))];
-  /** @param {GuidanceText} statement */
-  const line = ({ text, grades, setting, source, place }) =>
-    h(
-      "li",
-      {},
-      grades.length > 0 && h("b", {}, `Grade ${grades.join(", ")}: `),
-      text,
-      " ",
-      h(
-        "span",
-        { class: "source", title: place },
-        `[${sources.indexOf(source) + 1}${setting === FROM_HAEMATOLOGY ? ", H" : ""}]`,
-      ),
-    );
-  const parts = TOPICS.flatMap(([title, topics]) => {
-    const some = statements.filter(({ topic }) => topics.includes(topic));
-    if (!some.length) return [];
-    return [
-      h(
-        "details",
-        { class: "guidance", open: title === "Watch" },
-        h("summary", {}, title),
-        h("ul", {}, ...some.map(line)),
-      ),
-    ];
-  });
-  return [
-    h("h3", { class: "reviews" }, "What published reviews say"),
-    ...parts,
-    h(
-      "details",
-      { class: "guidance" },
-      h("summary", {}, "Sources"),
-      h("p", {}, `${page.guidance.about} H: ${FROM_HAEMATOLOGY}.`),
-      h("ol", {}, ...sources.map((source) => h("li", {}, page.guidance.sources[source]))),
-    ),
-  ];
 }

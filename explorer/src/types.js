@@ -175,7 +175,7 @@
  * @property {string} tumour_label
  * @property {string} default_regimen
  * @property {PageRegimen[]} regimens
- * @property {string[]} guidance
+ * @property {ProductGuidance} guidance
  *
  * @typedef {object} PublishedRate
  * @property {string} product
@@ -187,14 +187,22 @@
  * @property {number} high
  * @property {boolean} is_verified
  *
- * @typedef {object} GuidanceText
- * @property {string} id
- * @property {string} topic
- * @property {number[]} grades
- * @property {string} text
- * @property {string} setting
- * @property {string} source
- * @property {string} place
+ * @typedef {{text: string, mark: string}} GuidanceLine
+ * @typedef {{title: string, lines: GuidanceLine[]}} GuidanceGroup
+ *
+ * @typedef {object} ProductGuidance
+ * @property {string} about
+ * @property {string} observation
+ * @property {GuidanceGroup[]} watch
+ * @property {GuidanceLine[]} fever_first
+ * @property {{name: string, supports: GuidanceLine[], against: GuidanceLine[],
+ *   tests: GuidanceLine[]}[]} fever
+ * @property {string} management_title
+ * @property {{grade: number, definition: string, lines: GuidanceLine[]}[]} management
+ * @property {GuidanceGroup[]} any_grade
+ * @property {GuidanceGroup[]} after
+ * @property {{number: number, citation: string}[]} sources
+ * @property {string} marks
  *
  * @typedef {object} PairEntry
  * @property {string} key
@@ -215,7 +223,6 @@
  * @property {{name: string, label: string, column: string}[]} prophylaxis
  * @property {PublishedRate[]} published
  * @property {IdentityFacts} identity
- * @property {{about: string, statements: GuidanceText[], sources: Record<string, string>}} guidance
  * @property {Record<string, string>} grades
  * @property {string} grades_source
  * @property {Record<string, string>} interval_names

@@ -139,9 +139,11 @@ function missingValues(model, row) {
     .filter(({ risks }) => Math.abs(of100(risks[1]) - of100(risks[0])) >= MATTERS)
     .slice(0, MOST_MISSING);
   const others = columns.filter((name) => !told.some((one) => one.column === name));
-  const names = others.map((name) => model.document.labels[name].label).join(", ");
+  const measured = others.filter((name) => name !== "is_female");
+  const names = measured.map((name) => model.document.labels[name].label).join(", ");
   const sentences = told.map((missing) => missingSentence(model, missing));
-  if (others.length) sentences.push(`${told.length ? "Also not" : "Not"} measured: ${names}.`);
+  if (measured.length < others.length) sentences.push("Sex not recorded.");
+  if (measured.length) sentences.push(`${told.length ? "Also not" : "Not"} measured: ${names}.`);
   return sentences;
 }
 
@@ -153,6 +155,9 @@ function missingSentence(model, missing) {
   const column = /** @type {Column} */ (model.columns.get(missing.column));
   const [low, high] = missing.risks.map(of100);
   const label = labelOf(model, column);
+  if (missing.column === "is_female") {
+    return `Sex not recorded: ${low} of 100 if male, ${high} if female.`;
+  }
   if (column.kind === "flag") {
     return `${label} not known: ${low} of 100 without, ${high} with it.`;
   }

@@ -131,3 +131,15 @@ export function listed(words) {
   if (words.length < 2) return words[0] ?? "none";
   return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
+
+/**
+ * A yes/no value in print.
+ * @param {string} column
+ * @param {number} value NaN: missing
+ * @returns {string}
+ */
+export function flagInWords(column, value) {
+  const [no, yes, missing] =
+    column === "is_female" ? ["male", "female", "not recorded"] : ["no", "yes", "not measured"];
+  return Number.isNaN(value) ? missing : value ? yes : no;
+}

@@ -277,7 +277,7 @@ def test_table_one_known_answer() -> None:
         "n = 4",
         "of 100, all",
     ]
-    assert cells_of(table, "Female") == ["1 (50)", "2 (100)", "3 (75)", ""]
+    assert cells_of(table, "Sex: female") == ["1 (50)", "2 (100)", "3 (75)", ""]
     assert cells_of(table, "Age") == ["65 (62–68)", "50", "55 (50–62)", ""]
     assert cells_of(table, "ECOG score 1") == ["1 (50)", "2 (100)", "3 (75)", ""]
     assert cells_of(table, "C-reactive protein") == ["2", "5.0 (4.5–5.5)", "4.0 (3.0–5.0)", "25"]

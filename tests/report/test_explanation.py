@@ -34,7 +34,6 @@ from crsrisk.data.explanation import (
     SimulatedPatients,
     whole_points,
 )
-from crsrisk.data.literature import load_guidance
 from crsrisk.data.patient import GivenValue
 from crsrisk.data.risk_model import Calibrator, Column, Feature, FeatureContract, Variable
 from crsrisk.data.world_files import load_product
@@ -44,6 +43,7 @@ from crsrisk.report.bedside import RiskInWords
 from crsrisk.report.explanation import PatientExplanation, RisksInWords, render_explanation
 from crsrisk.report.explanation_warnings import PatientFacts
 from crsrisk.report.explanation_words import explanation_of
+from crsrisk.report.guidance import product_guidance
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.uncertainty.one_number import from_one_number
 from tests.report.conftest import MEDIAN
@@ -198,7 +198,6 @@ def make_facts(**changes: Any) -> PatientFacts:
         "has_tocilizumab_prophylaxis": False,
         "has_lymphodepletion": False,
     }
-    guidance = load_guidance()
     points = [0.05, 0.04, 0.03, 0.02, 0.02, 0.01, -0.03, -0.02, -0.01, -0.012, -0.06]
     risk = PatientRisk(Estimate(0.234, 0.15, 0.34), Estimate(0.03, 0.01, 0.07))
     base: dict[str, Any] = dict(
@@ -233,9 +232,7 @@ def make_facts(**changes: Any) -> PatientFacts:
             MissingRange(column="albumin_g_l", values=(32.0, 43.0), risks=(0.26, 0.22)),
         ],
         simulated=make_simulated(),
-        guidance=guidance.of(product="tarlatamab", platform="tce"),
-        guidance_about=guidance.about,
-        sources=guidance.sources,
+        guidance=product_guidance(product),
     )
     return PatientFacts(**{**base, **changes})
 

@@ -444,7 +444,7 @@
     [/(?<![^\s(])-(?=\d)/g, "−"]
   ];
   function typeset(text) {
-    return GLYPHS.reduce((said2, [pattern, glyph]) => said2.replace(pattern, glyph), text);
+    return GLYPHS.reduce((said3, [pattern, glyph]) => said3.replace(pattern, glyph), text);
   }
   function unitInWords(unit) {
     return unit === "1" ? "" : typeset(unit);
@@ -485,6 +485,10 @@
   function listed(words) {
     if (words.length < 2) return words[0] ?? "none";
     return `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+  }
+  function flagInWords(column, value) {
+    const [no, yes, missing] = column === "is_female" ? ["male", "female", "not recorded"] : ["no", "yes", "not measured"];
+    return Number.isNaN(value) ? missing : value ? yes : no;
   }
 
   // src/explain.js
@@ -566,8 +570,8 @@
     }
     const shown2 = names.includes(variable.name) ? variable.name : names.find((name) => name.includes("__max__")) ?? names[0];
     const value = numberOf(row2, shown2);
+    if (model.columns.get(shown2)?.kind === "flag") return flagInWords(shown2, value);
     if (Number.isNaN(value)) return "not measured";
-    if (model.columns.get(shown2)?.kind === "flag") return value ? "yes" : "no";
     return amount(variable.name, number(value), variable.unit);
   }
   function inWords(variable, value, points, whole) {
@@ -665,9 +669,9 @@
     const summary = model.document.applicability;
     if (summary === null) return "";
     const chain = chainOf(summary, row2);
-    const groupOf = (name) => chain.find((group) => name in summary.groups[group]);
+    const groupOf2 = (name) => chain.find((group) => name in summary.groups[group]);
     const scores = summary.columns.map((name, place) => {
-      const group = groupOf(name);
+      const group = groupOf2(name);
       const value2 = Math.asinh(3 * numberOf(row2, name) / summary.scales[place]);
       if (group === void 0 || Number.isNaN(value2)) return NaN;
       return scoreOf(summary.groups[group][name], value2);
@@ -687,7 +691,7 @@
     if (!isFar && !(combination / summary.combination_limit > 1)) return "";
     const rate = `1 of ${grouped(1 / summary.false_alarm_rate)} of them`;
     if (value > summary.value_limit) {
-      const beyond = known.map((place) => ({ place, size: surpriseOf(Math.abs(scores[place])) })).sort((one, other) => other.size - one.size).filter(({ size }) => size > summary.value_limit).slice(0, NAMED).map(({ place }) => usual(model, summary, place, groupOf(summary.columns[place]) ?? ""));
+      const beyond = known.map((place) => ({ place, size: surpriseOf(Math.abs(scores[place])) })).sort((one, other) => other.size - one.size).filter(({ size }) => size > summary.value_limit).slice(0, NAMED).map(({ place }) => usual(model, summary, place, groupOf2(summary.columns[place]) ?? ""));
       return `Cannot estimate: ${beyond.join(" and ")}; farther out than ${rate}.`;
     }
     const pair = farthestPair(model, scores, known).map((k) => label(model, summary.columns[k]));
@@ -1017,9 +1021,11 @@
     const columns = missingGroups(model, row2).map((names2) => names2[0]);
     const told2 = missingRanges(model, row2).filter(({ risks }) => Math.abs(of100(risks[1]) - of100(risks[0])) >= MATTERS).slice(0, MOST_MISSING);
     const others = columns.filter((name) => !told2.some((one) => one.column === name));
-    const names = others.map((name) => model.document.labels[name].label).join(", ");
+    const measured = others.filter((name) => name !== "is_female");
+    const names = measured.map((name) => model.document.labels[name].label).join(", ");
     const sentences = told2.map((missing) => missingSentence(model, missing));
-    if (others.length) sentences.push(`${told2.length ? "Also not" : "Not"} measured: ${names}.`);
+    if (measured.length < others.length) sentences.push("Sex not recorded.");
+    if (measured.length) sentences.push(`${told2.length ? "Also not" : "Not"} measured: ${names}.`);
     return sentences;
   }
   function missingSentence(model, missing) {
@@ -1029,6 +1035,9 @@
     );
     const [low, high] = missing.risks.map(of100);
     const label2 = labelOf(model, column);
+    if (missing.column === "is_female") {
+      return `Sex not recorded: ${low} of 100 if male, ${high} if female.`;
+    }
     if (column.kind === "flag") {
       return `${label2} not known: ${low} of 100 without, ${high} with it.`;
     }
@@ -1080,7 +1089,7 @@
   function inLabels(text, model) {
     const names = Object.keys(model.document.labels).sort((one, other) => other.length - one.length);
     const told2 = names.reduce(
-      (said2, name) => said2.replaceAll(` (${name})`, "").replace(new RegExp(`(?<!\\w)${name}(?!\\w)`, "g"), model.document.labels[name].label),
+      (said3, name) => said3.replaceAll(` (${name})`, "").replace(new RegExp(`(?<!\\w)${name}(?!\\w)`, "g"), model.document.labels[name].label),
       text.replace(/^Cannot estimate: /, "")
     );
     return typeset(told2[0].toUpperCase() + told2.slice(1));
@@ -1292,15 +1301,87 @@
     return Number.isInteger(value) ? `${value}.0` : String(value);
   }
 
+  // src/guidance.js
+  function guidancePanels(guidance) {
+    return [
+      h("h3", {}, "What is published"),
+      panel(
+        "Watch",
+        h("p", {}, guidance.observation),
+        ...guidance.watch.flatMap(groupOf)
+      ),
+      panel("If fever", listOf(guidance.fever_first), feverTable(guidance)),
+      panel("By grade", gradeTable(guidance), ...guidance.any_grade.flatMap(groupOf)),
+      panel("After the episode", ...guidance.after.flatMap(groupOf)),
+      panel(
+        "Sources",
+        h("p", {}, `${guidance.about} ${guidance.marks}`),
+        h("ol", {}, ...guidance.sources.map(({ citation }) => h("li", {}, citation)))
+      )
+    ];
+  }
+  function panel(title, ...inside) {
+    return h("details", { class: "guidance" }, h("summary", {}, title), ...inside);
+  }
+  function groupOf({ title, lines }) {
+    return [h("h4", {}, title), listOf(lines)];
+  }
+  function listOf(lines) {
+    return h("ul", {}, ...lines.map((line) => h("li", {}, ...said2(line))));
+  }
+  function said2({ text, mark }) {
+    return mark ? [`${text} `, h("span", { class: "mark" }, `[${mark}]`)] : [text];
+  }
+  function feverTable({ fever }) {
+    const heads = ["May be", "Speaks for it", "Speaks against it", "Test that tells"];
+    return tableOf(
+      "Causes of fever",
+      heads,
+      fever.map(({ name, supports, against, tests }) => ({
+        name: [name],
+        cells: [supports, against, tests]
+      }))
+    );
+  }
+  function gradeTable({ management_title: title, management }) {
+    return tableOf(
+      title,
+      ["ASTCT grade", "Published"],
+      management.map(({ grade, definition, lines }) => ({
+        name: [h("b", {}, `Grade ${grade}`), ` ${definition}`],
+        cells: [lines]
+      }))
+    );
+  }
+  function tableOf(caption, heads, rows) {
+    return h(
+      "table",
+      { class: heads.length > 2 ? "cards causes" : "cards" },
+      h("caption", {}, caption),
+      h("thead", {}, h("tr", {}, ...heads.map((head) => h("th", { scope: "col" }, head)))),
+      h(
+        "tbody",
+        {},
+        ...rows.map(
+          ({ name, cells }) => h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, ...name),
+            ...cells.map(
+              (lines, place) => h(
+                "td",
+                { "data-head": heads[place + 1] },
+                ...lines.map((line) => h("p", {}, ...said2(line)))
+              )
+            )
+          )
+        )
+      )
+    );
+  }
+
   // src/result.js
-  var TOPICS = [
-    ["Watch", ["onset", "watching"]],
-    ["Laboratory", ["laboratory"]],
-    ["By grade", ["management"]],
-    ["What changes the choice", ["neurotoxicity", "checkpoint inhibitor"]]
-  ];
   var NO_GRADE_3 = "No model of grade 3 or more stands beside this one.";
-  var FROM_HAEMATOLOGY = "extrapolated from haematology";
   function resultOf(page2, entries, content) {
     const { product } = entries;
     const entered = h(
@@ -1318,7 +1399,7 @@
     const sections = [headline(page2, product, content)];
     if (content.kind === "risk") sections.push(why(page2, content.reasons));
     sections.push(entered);
-    if (product) sections.push(...guidance(page2, product));
+    if (product) sections.push(...guidancePanels(product.guidance));
     return sections;
   }
   function inShort(content) {
@@ -1448,45 +1529,6 @@
         page2.explanation_notice
       )
     );
-  }
-  function guidance(page2, product) {
-    const statements = page2.guidance.statements.filter(({ id }) => product.guidance.includes(id));
-    const sources = [...new Set(statements.map(({ source }) => source))];
-    const line = ({ text, grades, setting, source, place }) => h(
-      "li",
-      {},
-      grades.length > 0 && h("b", {}, `Grade ${grades.join(", ")}: `),
-      text,
-      " ",
-      h(
-        "span",
-        { class: "source", title: place },
-        `[${sources.indexOf(source) + 1}${setting === FROM_HAEMATOLOGY ? ", H" : ""}]`
-      )
-    );
-    const parts = TOPICS.flatMap(([title, topics]) => {
-      const some = statements.filter(({ topic }) => topics.includes(topic));
-      if (!some.length) return [];
-      return [
-        h(
-          "details",
-          { class: "guidance", open: title === "Watch" },
-          h("summary", {}, title),
-          h("ul", {}, ...some.map(line))
-        )
-      ];
-    });
-    return [
-      h("h3", { class: "reviews" }, "What published reviews say"),
-      ...parts,
-      h(
-        "details",
-        { class: "guidance" },
-        h("summary", {}, "Sources"),
-        h("p", {}, `${page2.guidance.about} H: ${FROM_HAEMATOLOGY}.`),
-        h("ol", {}, ...sources.map((source) => h("li", {}, page2.guidance.sources[source])))
-      )
-    ];
   }
 
   // src/designer.js
@@ -2310,14 +2352,14 @@
       for (const button of buttons) {
         const isOpen = button === chosen;
         const id = button.getAttribute("aria-controls") ?? "";
-        const panel = document.getElementById(id);
+        const panel2 = document.getElementById(id);
         button.setAttribute("aria-selected", String(isOpen));
         button.tabIndex = isOpen ? 0 : -1;
-        if (panel === null) continue;
-        panel.hidden = !isOpen;
+        if (panel2 === null) continue;
+        panel2.hidden = !isOpen;
         if (isOpen && id in makers && !made2.has(id)) {
           made2.add(id);
-          makers[id](panel);
+          makers[id](panel2);
         }
       }
       const title = document.querySelector("h1");
@@ -2442,6 +2484,6 @@
   });
   update();
   tabs({
-    "regimen-panel": async (panel) => panel.replaceChildren(designer(page, await unpack(byId("regimens").textContent ?? "")))
+    "regimen-panel": async (panel2) => panel2.replaceChildren(designer(page, await unpack(byId("regimens").textContent ?? "")))
   });
 })();
