@@ -129,8 +129,8 @@ class Statement(Cited):
             return self.text
         return f"{self.text} {'; '.join(dose.in_words for dose in self.doses)}."
 
-    def speaks_of(self, product: str, platform: Platform) -> bool:
-        """Whether it speaks of this product."""
+    def speaks_of(self, product: str, platform: Platform | None) -> bool:
+        """Whether it speaks of this product; of an unknown one only what goes for all does."""
         return not self.applies_to or product in self.applies_to or platform in self.applies_to
 
 
@@ -148,7 +148,7 @@ class Condition(Strict):
         """Its sentences."""
         return (*self.supports, *self.against, *self.tests)
 
-    def of(self, product: str, platform: Platform) -> Condition:
+    def of(self, product: str, platform: Platform | None) -> Condition:
         """The cause with the sentences that speak of a product."""
         return Condition(
             id=self.id,
@@ -195,7 +195,7 @@ class Guidance(Strict):
         """Every sentence, topic by topic."""
         return tuple(one for topic in self.topics.values() for one in topic.all_statements)
 
-    def of(self, *, product: str, platform: Platform) -> Guidance:
+    def of(self, *, product: str, platform: Platform | None) -> Guidance:
         """What speaks of a product: its sentences, causes and topics that are left."""
         topics = {}
         for name, topic in self.topics.items():
@@ -208,7 +208,7 @@ class Guidance(Strict):
         return self.model_copy(update={"topics": topics})
 
 
-def _of(statements: list[Statement], product: str, platform: Platform) -> list[Statement]:
+def _of(statements: list[Statement], product: str, platform: Platform | None) -> list[Statement]:
     return [one for one in statements if one.speaks_of(product, platform)]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crsrisk.data.potential_outcomes import RESPONSE_WORLDS, ResponseWorld, strategy_in_words
+from crsrisk.data.product import Platform
 from crsrisk.data.world import World
 from crsrisk.policy.information_value import evpi, evppi
 from crsrisk.policy.recommended_trial import (
@@ -552,6 +553,7 @@ class PolicySetting:
     """Who was simulated, and how much: what makes the answer again."""
 
     product: str
+    platform: Platform
     label: str
     regimen: str
     window_d: float

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from crsrisk.data.grading_systems import ASTCT_GRADES
 from crsrisk.data.guidance import Guidance, Panel, Statement, Topic, load_guidance
 from crsrisk.data.onset_prediction import watching_in_words
-from crsrisk.data.product import Product
+from crsrisk.data.product import Platform, Product
 from crsrisk.wording import typeset
 
 HAEMATOLOGY = "extrapolated from haematology"
@@ -72,8 +72,8 @@ class ProductGuidance:
         That it is for reference, and what goes before it.
     observation : str
         How long the label has patients watched, and what else was published of it.
-    watch, after, prophylaxis : tuple of GuidanceGroup
-        When CRS begins and what to watch; giving the treatment again; preventing CRS.
+    watch, after : tuple of GuidanceGroup
+        When CRS begins and what to watch; giving the treatment again.
     fever : tuple of FeverCause
         Causes of fever; ``fever_first``: what goes for all of them.
     management_title : str
@@ -95,14 +95,13 @@ class ProductGuidance:
     management: tuple[GradeManagement, ...]
     any_grade: tuple[GuidanceGroup, ...]
     after: tuple[GuidanceGroup, ...]
-    prophylaxis: tuple[GuidanceGroup, ...]
     sources: tuple[CitedSource, ...]
     marks: str
 
     @property
     def all_lines(self) -> Iterator[GuidanceLine]:
         """Every line with a mark."""
-        for group in (*self.watch, *self.any_grade, *self.after, *self.prophylaxis):
+        for group in (*self.watch, *self.any_grade, *self.after):
             yield from group.lines
         yield from self.fever_first
         for cause in self.fever:
@@ -120,13 +119,8 @@ def product_guidance(product: Product, *, guidance: Guidance | None = None) -> P
     ('By grade, after checkpoint inhibitors', 'Corticosteroid first; th')
     """
     whole = load_guidance() if guidance is None else guidance
-    own = whole.of(product=product.name, platform=product.platform)
-    numbers = {
-        name: number
-        for number, name in enumerate(
-            dict.fromkeys(place.source for one in own.statements for place in one.places), start=1
-        )
-    }
+    own = _without(whole.of(product=product.name, platform=product.platform), "prophylaxis")
+    numbers = _numbers(own)
     lines = _Lines(numbers)
     management = [topic for topic in _of_panel(own, "grade") if _has_grades(topic)]
     return ProductGuidance(
@@ -157,17 +151,63 @@ def product_guidance(product: Product, *, guidance: Guidance | None = None) -> P
         ),
         any_grade=lines.groups(_of_panel(own, "grade"), any_grade="At any grade"),
         after=lines.groups(_of_panel(own, "after")),
-        prophylaxis=lines.groups(_of_panel(own, "prophylaxis")),
-        sources=tuple(
-            CitedSource(number, typeset(own.sources.sources[name].citation))
-            for name, number in numbers.items()
-        ),
-        marks=(
-            f"In brackets: source, place in it, strength; H: {HAEMATOLOGY}. "
-            + "; ".join(own.sources.strengths[one] for one in _strengths(own))
-            + "."
-        ),
+        sources=_cited(own, numbers),
+        marks=_marks(own),
     )
+
+
+@dataclass(frozen=True)
+class Prevention:
+    """What is published on preventing CRS, for pages that weigh prophylaxis; as
+    :class:`ProductGuidance`.
+    """
+
+    about: str
+    lines: tuple[GuidanceLine, ...]
+    sources: tuple[CitedSource, ...]
+    marks: str
+
+
+def prevention(product: str = "", platform: Platform | None = None) -> Prevention:
+    """What is published on prevention for a product; without one, what goes for all.
+
+    >>> prevention().lines[0].text
+    'Whether early suppression of cytokines costs tumour response is unresolved.'
+    """
+    own = load_guidance().of(product=product, platform=platform)
+    topics = {name: topic for name, topic in own.topics.items() if topic.panel == "prophylaxis"}
+    own = own.model_copy(update={"topics": topics})
+    numbers = _numbers(own)
+    return Prevention(
+        about=typeset(own.sources.about),
+        lines=_Lines(numbers).of(own.statements),
+        sources=_cited(own, numbers),
+        marks=_marks(own),
+    )
+
+
+def _without(guidance: Guidance, panel: Panel) -> Guidance:
+    left = {name: topic for name, topic in guidance.topics.items() if topic.panel != panel}
+    return guidance.model_copy(update={"topics": left})
+
+
+def _numbers(guidance: Guidance) -> dict[str, int]:
+    """Sources numbered as they are met."""
+    met = dict.fromkeys(place.source for one in guidance.statements for place in one.places)
+    return {name: number for number, name in enumerate(met, start=1)}
+
+
+def _cited(guidance: Guidance, numbers: dict[str, int]) -> tuple[CitedSource, ...]:
+    return tuple(
+        CitedSource(number, typeset(guidance.sources.sources[name].citation))
+        for name, number in numbers.items()
+    )
+
+
+def _marks(guidance: Guidance) -> str:
+    used = {one.strength for one in guidance.statements}
+    told = [text for name, text in guidance.sources.strengths.items() if name in used]
+    return f"In brackets: source, place in it, strength; H: {HAEMATOLOGY}. {'; '.join(told)}."
 
 
 @dataclass(frozen=True)
@@ -213,8 +253,3 @@ def _has_grades(topic: Topic) -> bool:
 
 def _is_by_grade(topic: Topic) -> bool:
     return topic.title.startswith("By grade")
-
-
-def _strengths(guidance: Guidance) -> list[str]:
-    used = {one.strength for one in guidance.statements}
-    return [name for name in guidance.sources.strengths if name in used]

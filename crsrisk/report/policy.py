@@ -14,6 +14,7 @@ from crsrisk.policy.decision import PolicyAnalysis, PolicySetting
 from crsrisk.policy.recommended_trial import ALPHA, POWERS, PlannedTrial
 from crsrisk.policy.stated import PolicyTableAnalysis, StatedHarms, TableSetting
 from crsrisk.policy.tipping import TippingPoint
+from crsrisk.report.guidance import Prevention, prevention
 from crsrisk.report.policy_sections import (
     common_section,
     doses_figure,
@@ -109,6 +110,7 @@ class PolicyPage:
     limits: tuple[str, ...]
     sections: tuple[Section, ...]
     setting: PolicySetting | TableSetting
+    prevention: Prevention
 
     @property
     def tables(self) -> Iterator[Table]:
@@ -146,6 +148,7 @@ def policy_page(analysis: PolicyAnalysis) -> PolicyPage:
         limits=LIMITS,
         sections=numbered([make(analysis) for make in _SECTIONS]),
         setting=setting,
+        prevention=prevention(setting.product, setting.platform),
     )
 
 
@@ -171,6 +174,7 @@ def policy_table_page(analysis: PolicyTableAnalysis) -> PolicyPage:
             ]
         ),
         setting=analysis.setting,
+        prevention=prevention(),
     )
 
 

@@ -16,8 +16,10 @@ from crsrisk.data.operating_characteristics import (
     OperatingCharacteristics,
     PowerCell,
 )
+from crsrisk.data.product import Product
 from crsrisk.data.trial_plan import KINDS, StatedArm, TrialPlan
 from crsrisk.plots.chart_data import Boundaries, BoundaryLook, PowerCurve, PowerPanel
+from crsrisk.report.guidance import Prevention, prevention
 from crsrisk.report.sections import Column, Row, RowGroup, Table
 from crsrisk.report.trial_protocol import PROCEDURES, futility_in_words
 from crsrisk.results import Estimate
@@ -78,6 +80,7 @@ class TrialPage:
     methods: str
     protocol: str
     limits: tuple[str, ...]
+    prevention: Prevention
     making: Mapping[str, str]
 
 
@@ -95,8 +98,11 @@ def trial_page(
     methods: str,
     protocol: str,
     making: Mapping[str, str],
+    product: Product | None = None,
 ) -> TrialPage:
-    """The page: ``designs`` in the order of the plan, ``power`` the cells of its grid."""
+    """The page: ``designs`` in the order of the plan, ``power`` the cells of its grid; ``product``
+    of whose prevention it says what is published, where candidates were simulated.
+    """
     with_looks = [design for design in designs if len(design.looks) > 1]
     return TrialPage(
         format=FORMAT,
@@ -121,6 +127,7 @@ def trial_page(
         methods=typeset(methods),
         protocol=protocol,
         limits=LIMITS,
+        prevention=prevention() if product is None else prevention(product.name, product.platform),
         making=making,
     )
 

@@ -496,6 +496,7 @@ def _setting(config: PolicyConfig, arm: Arm, cohort: PolicyCohort) -> PolicySett
     world = config.world
     return PolicySetting(
         product=arm.product.name,
+        platform=arm.product.platform,
         label=arm.product.label,
         regimen=arm.regimen_name,
         window_d=arm.window_d,

@@ -300,6 +300,7 @@ class TrialResult(Result):
             "candidates": self.candidates.origin,
             "digest of the protocol": self.protocol_digest[:12],
         }
+        source = self.plan.candidates.simulated
         return trial_page(
             self.plan,
             designs=self.designs,
@@ -308,6 +309,7 @@ class TrialResult(Result):
             methods=self.methods,
             protocol=self.protocol,
             making=making,
+            product=None if source is None else load_product(source.product),
         )
 
     def to_html(self, path: str | Path) -> Path:

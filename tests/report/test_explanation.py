@@ -643,7 +643,7 @@ def test_warnings_stand_above_the_result(content: PatientExplanation) -> None:
             "of 100 (23%)",
             "Raises the risk",
             "What would change it",
-            "What published reviews say",
+            "What is published",
             "When to use",
             "What was entered",
         )
