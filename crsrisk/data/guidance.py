@@ -185,7 +185,7 @@ class Topic(Strict):
 
 
 class Guidance(Strict):
-    """All topics by name, with their sources."""
+    """All topics by name, in the order of their panels, with their sources."""
 
     sources: Sources
     topics: dict[str, Topic]
@@ -218,8 +218,8 @@ def load_guidance(folder: str | Path | None = None) -> Guidance:
     Raises :class:`InputError` for an unknown key, a sentence without a known source, a place or a
     strength, an id that comes twice, and a product or platform that does not exist.
 
-    >>> sorted(load_guidance().topics)[:2]
-    ['checkpoint_inhibitors', 'differential']
+    >>> list(load_guidance().topics)[:2]
+    ['watching', 'differential']
     """
     place = Path(folder).expanduser() if folder is not None else synthetic_folder() / "guidance"
     sources = build(Sources, read_yaml(place / _SOURCES), where=_SOURCES)
@@ -229,7 +229,9 @@ def load_guidance(folder: str | Path | None = None) -> Guidance:
         if file.name != _SOURCES
     }
     _check(topics, sources)
-    return Guidance(sources=sources, topics=topics)
+    panels = get_args(Panel)
+    in_order = sorted(topics.items(), key=lambda topic: panels.index(topic[1].panel))
+    return Guidance(sources=sources, topics=dict(in_order))
 
 
 def _check(topics: Mapping[str, Topic], sources: Sources) -> None:

@@ -199,8 +199,9 @@ def _numbers(guidance: Guidance) -> dict[str, int]:
 
 def _cited(guidance: Guidance, numbers: dict[str, int]) -> tuple[CitedSource, ...]:
     return tuple(
-        CitedSource(number, typeset(guidance.sources.sources[name].citation))
+        CitedSource(number, typeset(f"{one.citation}. Places: {one.places}."))
         for name, number in numbers.items()
+        for one in (guidance.sources.sources[name],)
     )
 
 

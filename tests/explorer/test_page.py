@@ -4,6 +4,7 @@ phone, dark, names for a screen reader.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -178,14 +179,40 @@ def test_the_grade_follows_from_fever_and_support(page: Page) -> None:
     assert "nothing is left to predict" in page.inner_text("#result")
 
 
-def test_one_products_guidance_shows_on_no_others_page(page: Page) -> None:
+def test_the_panels_are_closed_and_open_into_tables(page: Page) -> None:
     fill(page)
-    text = page.inner_text("#result")
-    assert "Tarlatamab: median onset" in text
-    page.fill("#product", "Kimmtrak")
-    text = page.inner_text("#result")
-    assert "Tarlatamab" not in text
-    assert "Tebentafusp: weekly step-up" in text
+    titles = page.eval_on_selector_all(
+        "details.guidance", "all => all.map(one => [one.open, one.firstChild.textContent])"
+    )
+    assert titles == [
+        [False, title]
+        for title in ("Watch", "If fever", "By grade", "After the episode", "Sources")
+    ]
+    page.click("summary:text-is('If fever')")
+    rows = page.eval_on_selector_all(
+        ".causes tbody tr", "all => all.map(one => one.innerText.split(/\\s/)[0])"
+    )
+    assert rows == ["CRS", "Infection,", "HLH", "Neurotoxicity", "Infusion"]
+    page.fill("#crp_mg_l", "43")  # drawn anew, it stays open
+    assert page.is_visible(".causes")
+    page.click("summary:text-is('By grade')")
+    assert "tocilizumab 8 mg/kg IV over 1 h" in page.inner_text("#result")
+
+
+def test_one_products_guidance_shows_on_no_others_page(page: Page) -> None:
+    """Every product of the page: none but itself is named in what is published for it."""
+    products = json.loads(page.text_content("#page-data") or "")["products"]
+    names = {one["name"]: one["label"].split(" (")[0] for one in products}
+    own = {name for name in names if name != "checkpoint_inhibitor"}  # a class, named as such
+    shows = """() => [...document.querySelectorAll('details.guidance')]
+        .map(one => one.textContent).join(' ')"""
+    for name in names:
+        page.fill("#product", name)
+        text = page.evaluate(shows)
+        assert "Hours of observation, label:" in text
+        others = [names[one] for one in own - {name} if names[one] in text]
+        assert not others, (name, others)
+        assert ("Corticosteroid first" in text) == (name == "checkpoint_inhibitor")
 
 
 def test_few_words_grade_window_and_interval_are_said(page: Page) -> None:
