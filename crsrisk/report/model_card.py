@@ -84,7 +84,7 @@ def model_card(findings: Findings) -> ModelCard:
 
 def _inputs(findings: Findings) -> list[str]:
     variables = [
-        variable.said_label
+        variable.label
         + (f" ({variable.unit})" if variable.unit != "1" else "")
         + (" *" if variable.may_be_missing else "")
         for variable in findings.predictors
