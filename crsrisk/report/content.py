@@ -18,6 +18,7 @@ from crsrisk.data.published_figures import Comparison
 from crsrisk.data.risk_model import Kind, Role, Theme
 from crsrisk.evaluation.evaluate import Evaluation
 from crsrisk.plots.chart_data import BarCell, ImportanceBar, bar_end
+from crsrisk.report.answers import judged_in_words
 from crsrisk.report.example_patients import Example, ExamplePatient, example_patient
 from crsrisk.report.generator_card import GeneratorCard, GeneratorSection, generator_section
 from crsrisk.report.manifest import Making, making_section
@@ -242,6 +243,16 @@ class ReportContent(Result):
     making: Making
     evaluation: Evaluation
     labels: Mapping[str, str]
+
+    @property
+    def answer(self) -> str:
+        """What stands first on the page."""
+        tally = self.published.summary.all
+        return judged_in_words(
+            self.evaluation,
+            ending=f"The simulator meets {tally.n_agree} of {tally.n_judged} published figures that"
+            " can be judged. Every patient is simulated: nothing here was tested on a real one.",
+        )
 
     def summary(self) -> str:
         """The question and the key figures."""

@@ -17,6 +17,7 @@ from crsrisk.evaluation.paired_comparison import ModelComparison
 from crsrisk.evaluation.sample_size import SampleSize
 from crsrisk.evaluation.subgroups import GapDecomposition, Subgroup
 from crsrisk.model.risk_model import RiskModel, class_in_words
+from crsrisk.report.answers import judged_in_words
 from crsrisk.report.checklists import Checklist, ProbastAI, probast_ai, tripod_ai
 from crsrisk.report.evaluation_development import (
     instability_section,
@@ -61,6 +62,11 @@ class ModelEvaluation(Findings, Result):
     tripod_ai: Checklist
     probast_ai: ProbastAI
     model_card: ModelCard
+
+    @property
+    def answer(self) -> str:
+        """What stands first on the page."""
+        return judged_in_words(self.evaluation, ending=self.notice)
 
     def summary(self) -> str:
         """The title and what the figures say, in one sentence."""

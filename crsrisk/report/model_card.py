@@ -260,7 +260,7 @@ def as_markdown(facts: ModelFacts) -> str:
         for name, days in facts.window_d.items()
     )
     rows = [
-        f"| {in_markdown(variable.said_label)} |"
+        f"| {in_markdown(variable.label)} |"
         f" {'' if variable.unit == '1' else in_markdown(variable.unit)} |"
         f" {variable.kind}, {variable.role} | {in_markdown(variable.why)} |"
         for variable in facts.variables

@@ -38,7 +38,9 @@ from crsrisk.report.policy_words import (
     amount,
     figure_text,
     measure_first,
+    policy_answer,
     policy_summary,
+    policy_table_answer,
     policy_table_summary,
     range_text,
     what_would_overturn,
@@ -104,6 +106,7 @@ class PolicyPage:
     event: str
     window: str
     notice: str
+    answer: str
     summary: str
     overturns: tuple[str, ...]
     measure_first: tuple[str, ...]
@@ -142,6 +145,7 @@ def policy_page(analysis: PolicyAnalysis) -> PolicyPage:
         event=typeset("CRS of grade >= 2 (ASTCT)"),
         window=f"within {setting.window_d:g} days after the first dose",
         notice=analysis.notice,
+        answer=typeset(policy_answer(analysis)),
         summary=typeset(policy_summary(analysis)),
         overturns=tuple(typeset(text) for text in what_would_overturn(analysis)),
         measure_first=tuple(typeset(text) for text in measure_first(analysis)),
@@ -161,6 +165,7 @@ def policy_table_page(analysis: PolicyTableAnalysis) -> PolicyPage:
         event=typeset("CRS of grade >= 2"),
         window="within the window of the risks given",
         notice=analysis.notice,
+        answer=typeset(policy_table_answer(analysis)),
         summary=typeset(policy_table_summary(analysis)),
         overturns=tuple(typeset(text) for text in what_would_overturn_table(analysis)),
         measure_first=(),

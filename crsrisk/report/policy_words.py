@@ -4,6 +4,7 @@ measure first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from math import isfinite
 
@@ -18,6 +19,7 @@ from crsrisk.policy.stated import PolicyTableAnalysis, TableSetting
 from crsrisk.policy.table import PolicyValue
 from crsrisk.policy.tipping import TippingPoint
 from crsrisk.policy.worlds import Rule
+from crsrisk.report.answers import within_words
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.wording import MISSING, listed, number
 
@@ -117,9 +119,20 @@ def figure_text(value: float | None) -> str:
     """
     if value is None:
         return NONE
+    if abs(value) >= 100:
+        return number(value, digits=0)
     return number(
-        value, digits=0 if abs(value) >= 100 else 2 if abs(value) >= 0.1 or value == 0 else 4
+        value, digits=2 if abs(value) >= 0.1 or round(value, 4) == 0 else _decimals(value)
     )
+
+
+def _decimals(value: float) -> int:
+    """As many as show two digits that matter, at most four.
+
+    >>> _decimals(0.0643), _decimals(0.00021)
+    (3, 4)
+    """
+    return min(1 - math.floor(math.log10(abs(value))), 4)
 
 
 def range_text(low: float | None, high: float | None) -> str:
@@ -179,6 +192,46 @@ def policy_summary(analysis: PolicyAnalysis) -> str:
         ),
     ]
     return " ".join(parts)
+
+
+def policy_answer(analysis: PolicyAnalysis) -> str:
+    """In as many words as an answer may have: how common, which rule, what it does."""
+    setting, over, advice = analysis.setting, analysis.ensemble, analysis.recommendation
+    rule, best = analysis.rule(advice.rule), analysis.rule(advice.best_rule)
+    strategy, base = analysis.strategies[rule.strategy], over.base_rate
+    policy = strategy.treat_all if rule.threshold is None else strategy.by_risk
+    common, low, high, certain, treated = (
+        amount(100 * share, digits=0)
+        for share in (
+            analysis.common.rate.value,
+            base.low,
+            base.high,
+            advice.probability_best,
+            policy.treated.value / 100,
+        )
+    )
+    return within_words(
+        [
+            f"Without prophylaxis CRS of grade 2 or more comes in {common} of 100 simulated"
+            f" patients starting {setting.product} ({low} to {high} over assumptions).",
+            f"Best of {len(analysis.rules)} rules on average: {rule_in_words(best)}; its strategy"
+            f" is the best one in {certain} of 100 worlds.",
+            f"In the reference world {rule_in_words(rule)} treats {treated} of 100 patients,"
+            f" averts about {amount(policy.averted.value, digits=0)} CRS of grade 2 or more and"
+            f" {_infections(policy.infections_added)}.",
+            "What early suppression of cytokines does to the tumour is not known.",
+            "All of it is synthetic: a design scenario, never advice on a patient.",
+        ]
+    )
+
+
+def _infections(added: Estimate) -> str:
+    """Serious infections as a whole number; with its interval they stand in the table."""
+    verb = "adds" if added.value >= 0 else "spares"
+    count = amount(abs(added.value), digits=0)
+    if count == "0":
+        return "changes serious infections by fewer than 1"
+    return f"{verb} about {count} serious infection{'' if count == '1' else 's'}"
 
 
 def _responses(lost: Estimate) -> str:
@@ -454,29 +507,36 @@ def policy_table_summary(analysis: PolicyTableAnalysis) -> str:
     """The first paragraph about a table: patients, price, the best of three rules with what it
     does, and what it is not.
     """
+    return " ".join(_table_sentences(analysis))
+
+
+def policy_table_answer(analysis: PolicyTableAnalysis) -> str:
+    """The same in at most so many words as an answer has."""
+    return within_words(_table_sentences(analysis))
+
+
+def _table_sentences(analysis: PolicyTableAnalysis) -> list[str]:
     ledger = analysis.ledger
     pays = (
         f"pays from a risk of {amount(100 * ledger.threshold)} of 100 on"
         if ledger.threshold <= 1.0
         else "pays at no risk: it costs more than it could ever avert"
     )
-    return " ".join(
-        [
-            (
-                f"In {number(analysis.setting.n_patients, digits=0)} patients"
-                f"{_not_among_them(analysis.setting)} with a mean"
-                " predicted risk of CRS of grade 2 or more of"
-                f" {amount(100 * analysis.risk.mean)} of 100, prophylaxis with a risk ratio of"
-                f" {with_interval(ledger.risk_ratio, digits=2)} and a harm of"
-                f" {amount(100 * ledger.harm)} CRS events for 100 treated {pays}."
-            ),
-            _best_policy(analysis.policies),
-            (
-                "Effect and harms are stated, not found in these patients: a design scenario,"
-                " without external validation, never advice on a patient."
-            ),
-        ]
-    )
+    return [
+        (
+            f"In {number(analysis.setting.n_patients, digits=0)} patients"
+            f"{_not_among_them(analysis.setting)} with a mean"
+            " predicted risk of CRS of grade 2 or more of"
+            f" {amount(100 * analysis.risk.mean)} of 100, prophylaxis with a risk ratio of"
+            f" {with_interval(ledger.risk_ratio, digits=2)} and a harm of"
+            f" {amount(100 * ledger.harm)} CRS events for 100 treated {pays}."
+        ),
+        _best_policy(analysis.policies),
+        (
+            "Effect and harms are stated, not found in these patients: a design scenario,"
+            " without external validation, never advice on a patient."
+        ),
+    ]
 
 
 def _not_among_them(setting: TableSetting) -> str:

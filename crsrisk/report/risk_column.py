@@ -11,6 +11,7 @@ from typing import Any
 
 from crsrisk.evaluation.evaluate import Evaluation
 from crsrisk.evaluation.subgroups import Subgroup
+from crsrisk.report.answers import judged_in_words
 from crsrisk.report.evaluation_facts import EvaluationData
 from crsrisk.report.evaluation_sections import performance_section, subgroups_section
 from crsrisk.report.sections import Section, numbered
@@ -47,6 +48,11 @@ class RiskColumnEvaluation(Result):
     model_card: None = None
     tripod_ai: None = None
     probast_ai: None = None
+
+    @property
+    def answer(self) -> str:
+        """What stands first on the page."""
+        return judged_in_words(self.evaluation, ending=self.notice)
 
     def summary(self) -> str:
         """The title and what the figures say, in one sentence."""

@@ -19,6 +19,7 @@ from crsrisk.data.operating_characteristics import (
 from crsrisk.data.product import Product
 from crsrisk.data.trial_plan import KINDS, StatedArm, TrialPlan
 from crsrisk.plots.chart_data import Boundaries, BoundaryLook, PowerCurve, PowerPanel
+from crsrisk.report.answers import within_words
 from crsrisk.report.guidance import Prevention, prevention
 from crsrisk.report.sections import Column, Row, RowGroup, Table
 from crsrisk.report.trial_protocol import PROCEDURES, futility_in_words
@@ -66,6 +67,7 @@ class TrialPage:
     event: str
     window: str
     question: str
+    answer: str
     summary: str
     estimand: Table
     candidates: Table
@@ -111,6 +113,7 @@ def trial_page(
         event=EVENT,
         window=f"known {plan.screening.wait_d:g} days after enrolment",
         question=typeset(plan.question),
+        answer=within_words(committee_sentences(plan, designs, candidates)),
         summary=committee_summary(plan, designs, candidates),
         estimand=_estimand(plan),
         candidates=_candidates(candidates),
@@ -139,6 +142,13 @@ def committee_summary(
     plan: TrialPlan, designs: Sequence[OperatingCharacteristics], candidates: CandidatePool
 ) -> str:
     """The answer in one paragraph, for a steering committee: no symbol that cannot be spoken."""
+    return " ".join(committee_sentences(plan, designs, candidates))
+
+
+def committee_sentences(
+    plan: TrialPlan, designs: Sequence[OperatingCharacteristics], candidates: CandidatePool
+) -> list[str]:
+    """The sentences of that paragraph, the most needed first; the last says what it is not."""
     untreated, ratio = candidates.base_rate, candidates.risk_ratio
     with_it = (
         listed([f"about {100 * arm.crs:.0f} with {arm.name}" for arm in candidates.arms[1:]])
@@ -164,7 +174,7 @@ def committee_summary(
             " outside it."
         )
     )
-    return " ".join(sentence for sentence in sentences if sentence)
+    return [sentence for sentence in sentences if sentence]
 
 
 def _worth_saying(randomised: Sequence[OperatingCharacteristics]) -> list[OperatingCharacteristics]:

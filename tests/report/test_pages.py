@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from crsrisk.report.answers import MOST_WORDS
 from crsrisk.report.content import ReportContent, build_content
 from crsrisk.report.pages import POLICY, render_report
 
 Content = dict[str, Any]
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 EMPTY_SVG = {"path", "line", "rect", "circle"}
+WORDS_IN_SIGHT = 3000  # of the report, before a section is opened
 
 
 class Node:
@@ -216,7 +218,7 @@ def test_rows_have_as_many_cells_as_columns(page: Node) -> None:
 
 def test_landmarks_headings_and_the_way_past_the_contents(page: Node) -> None:
     assert page.find("html")[0].attributes["lang"] == "en"
-    for tag in ("main", "nav", "footer", "h1"):
+    for tag in ("main", "footer", "h1"):
         assert len(page.find(tag)) == 1, tag
     assert page.find("head")[0].find("title")[0].text
     first_link = page.find("a")[0]
@@ -228,6 +230,7 @@ def test_landmarks_headings_and_the_way_past_the_contents(page: Node) -> None:
 
 def test_the_sections_come_in_the_order_of_the_questions(page: Node) -> None:
     assert [node.attributes["id"] for node in page.find("section")] == [
+        "answer",
         "question",
         "key-figures",
         "cohort",
@@ -240,10 +243,29 @@ def test_the_sections_come_in_the_order_of_the_questions(page: Node) -> None:
         "limits",
         "making",
     ]
-    performance = page.find("section")[4]
+    performance = page.find("section")[5]
     headings = [node.text for node in performance.find("h3")]
     assert headings[0] == "How much of what can be known has it learnt?"
     assert headings.index("Pooled over all products") < headings.index("Within each product")
+
+
+def test_the_first_screen_has_an_answer_and_one_picture(page: Node, content: ReportContent) -> None:
+    first = page.find("section", style="first")[0]
+    assert len(content.answer.split()) <= MOST_WORDS
+    assert content.answer in first.text
+    assert len(first.find("figure")) == 1
+    assert "published figures that can be judged" in content.answer
+    assert not re.search(r"\d\.\d{3}", content.answer)
+
+
+def test_few_words_stand_in_sight_before_a_section_is_opened(page: Node) -> None:
+    """Words of the page outside of closed details, their summaries counted."""
+    closed = page.find("details")
+    assert len(closed) == 11
+    assert not [one for one in closed if "open" in one.attributes]
+    hidden = sum(len(one.text.split()) - len(one.find("summary")[0].text.split()) for one in closed)
+    in_sight = len(page.find("body")[0].text.split()) - hidden
+    assert 100 < in_sight <= WORDS_IN_SIGHT
 
 
 def test_ids_are_unique_and_references_lead_somewhere(page: Node) -> None:
@@ -325,4 +347,4 @@ def test_a_thin_report_still_reads(experiment: Content, change: Content) -> None
 def test_a_report_without_a_benchmark_says_so(experiment: Content) -> None:
     evaluation = replace(experiment["evaluation"], benchmark=None)
     page = read(render_report(build_content(**{**experiment, "evaluation": evaluation})))
-    assert "there is no benchmark from null to oracle" in page.find("section")[4].text
+    assert "there is no benchmark from null to oracle" in page.find("section")[5].text

@@ -32,6 +32,7 @@ from crsrisk.data.trial_plan import (
     Stated,
     TrialPlan,
 )
+from crsrisk.report.answers import MOST_WORDS
 from crsrisk.report.pages import POLICY, render_trial, trial_figures
 from crsrisk.report.trial import TrialPage, power_panels, trial_page, with_error
 from crsrisk.report.trial_protocol import protocol_tree
@@ -206,6 +207,15 @@ def test_the_paragraph_can_be_read_aloud(page: TrialPage) -> None:
         "synthetic",
     ):
         assert part in said, said
+
+
+def test_the_answer_is_short_and_ends_with_what_it_is_not(page: TrialPage) -> None:
+    assert len(page.answer.split()) <= MOST_WORDS
+    assert page.summary.startswith(page.answer.partition(" All candidates")[0])
+    assert page.answer.endswith("nothing here was validated on real patients.")
+    html = render_trial(page)
+    assert page.answer.replace('"', "&#34;") in html
+    assert html.index(page.answer[:40]) < html.index("<details")
 
 
 def test_every_rate_in_the_comparison_carries_its_error(page: TrialPage) -> None:
