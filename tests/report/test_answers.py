@@ -7,7 +7,7 @@ from dataclasses import replace
 from crsrisk.evaluation.evaluate import Evaluation
 from crsrisk.report.answers import MOST_WORDS, judged_in_words, within_words
 from crsrisk.report.content import ReportContent
-from crsrisk.results import NotEstimable
+from crsrisk.results import Estimate, NotEstimable
 
 END = "Nothing here was tested on a real patient."
 
@@ -24,7 +24,9 @@ def test_what_a_model_does_is_said_in_patients_of_100(content: ReportContent) ->
     evaluation = content.evaluation
     told = judged_in_words(evaluation, ending=END)
     assert len(told.split()) <= MOST_WORDS
-    share = round(100 * evaluation.pooled.auroc.value)
+    auroc = evaluation.pooled.auroc
+    assert isinstance(auroc, Estimate)
+    share = round(100 * auroc.value)
     assert f"over products mixed in {share} (" in told
     assert told.startswith(f"Judged on {evaluation.pooled.n} patients, ")
     assert told.endswith(END)

@@ -25,6 +25,7 @@ from crsrisk.policy.cohort import HarmWeights
 from crsrisk.policy.decision import best_and_rival, hidden_share
 from crsrisk.policy.recommended_trial import CONTROL, plan_trial
 from crsrisk.policy.worlds import NOBODY, Rule, consequence_constants
+from crsrisk.report.answers import MOST_WORDS
 from crsrisk.report.pages import policy_files
 from crsrisk.report.policy import trial_design_yaml
 from crsrisk.report.policy_words import policy_summary
@@ -182,7 +183,9 @@ def test_the_first_paragraph_can_be_read_aloud() -> None:
     assert not set(text) & set("{}[]|_*≥>=")
     assert ">=" not in answer().page().question
     page = answer().to_html()
-    assert page.index("lead summary") < page.index("<table")
+    assert page.index('class="answer"') < page.index("<details") < page.index("<table")
+    assert len(answer().page().answer.split()) <= MOST_WORDS
+    assert "is not known" in answer().page().answer
     assert "<script" not in page
     assert answer().notice in page
 
