@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import kernel, one_patient, roadrunner, shapley, trials, worlds
+from bench import kernel, one_patient, roadrunner, serving, shapley, trials, worlds
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -37,6 +37,9 @@ def main() -> int:
     patient = one_patient.measure()
     print(one_patient.table(patient))
     _keep(patient, "one_patient.json")
+    served = serving.measure()
+    print(serving.table(served))
+    _keep(served, "serving.json")
     designs = trials.measure()
     print(trials.table(designs))
     _keep(designs, "trials.json")

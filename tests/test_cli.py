@@ -25,6 +25,7 @@ COMMANDS = {  # name -> the commands below it; () for a command itself
     "release": (),
     "explain": ("patient", "table", "template"),
     "explorer": (),
+    "serve": (),
     "grade": (),
     "onset": ("train", "predict", "evaluate"),
     "table": ("check",),

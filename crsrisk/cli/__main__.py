@@ -21,6 +21,7 @@ from crsrisk.cli import (  # noqa: F401
     explorer,
     models,
     onset,
+    serve,
     simulate,
     tables,
     trials,

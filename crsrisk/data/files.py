@@ -693,10 +693,13 @@ def read_csv_cells(path: Path) -> pd.DataFrame:
     )
 
 
-def read_parquet_cells(path: Path) -> pd.DataFrame:
-    """A Parquet file with the types it has; a broken file raises InputError."""
+def read_parquet_cells(path: Path, content: bytes | None = None) -> pd.DataFrame:
+    """A Parquet file, or its ``content`` in memory, with the types it has; a broken file raises
+    InputError.
+    """
+    file = path if content is None else pa.BufferReader(content)
     try:
-        table = pq.read_table(path, use_threads=False, page_checksum_verification=True)
+        table = pq.read_table(file, use_threads=False, page_checksum_verification=True)
         check_header(table.column_names, where=str(path))
         # what pandas wrote beside the values is read even where it is to be ignored
         plain = table.replace_schema_metadata(None)

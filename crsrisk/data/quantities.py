@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crsrisk.data.account import Account, NoteKind
+from crsrisk.data.account import Account, Note, NoteKind
 from crsrisk.data.cells import (
     BadCell,
     CellRules,
@@ -102,16 +102,22 @@ def read_quantity(table: Table, found: Column, field: Field) -> Floats:
     _note_conversion(table, found, field, raw=raw, values=values, units=units, read=read)
     low, high = field.plausible or (-np.inf, np.inf)
     for row in np.flatnonzero((values < low) | (values > high)):
-        account.note(
-            int(row) + 1,
-            field.name,
-            "warned",
-            shown(values[row], field.unit),
-            f"usually {shown_range(low, high, field)}",
-            "check the value; it is used as it is",
-        )
+        account.notes.append(unusual(int(row) + 1, float(values[row]), field))
     _suspect(table, found, field, values=values, raw=raw)
     return values
+
+
+def unusual(row: int, value: float, field: Field) -> Note:
+    """That a value lies outside what is plausible, and is used as it is."""
+    low, high = field.plausible or (-np.inf, np.inf)
+    return Note(
+        row,
+        field.name,
+        "warned",
+        shown(value, field.unit),
+        f"usually {shown_range(low, high, field)}",
+        "check the value; it is used as it is",
+    )
 
 
 def shown(value: float, unit: str) -> str:

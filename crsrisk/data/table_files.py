@@ -91,8 +91,18 @@ class SourceTable:
         return np.array([number_in(cell, self.style) for cell in self.cells[column]], dtype=float)
 
 
-# a path, an opened table, or a frame of pandas, polars or pyarrow
-Source: TypeAlias = str | Path | SourceTable | IntoDataFrame
+@dataclass(frozen=True, repr=False)
+class TableBytes:
+    """A file in memory: its name, whose ending says what it is (.csv, .xlsx or .parquet), and its
+    bytes. Nothing of it is written to a disk.
+    """
+
+    name: str
+    content: bytes
+
+
+# a path, a file in memory, an opened table, or a frame of pandas, polars or pyarrow
+Source: TypeAlias = str | Path | TableBytes | SourceTable | IntoDataFrame
 
 
 def number_in(cell: object, style: NumberStyle = POINT) -> float:
@@ -134,14 +144,16 @@ def open_table(source: Source, dialect: Dialect = AS_FOUND) -> SourceTable:
     """
     if isinstance(source, SourceTable):
         return source
+    if isinstance(source, TableBytes):
+        return _from_bytes(source, dialect)
     if not isinstance(source, str | Path):
         return _from_memory(source, dialect)
     path = Path(source)
     name = path.name.lower()
     if name.endswith((*CSV_SUFFIXES, *(f"{end}.gz" for end in CSV_SUFFIXES))):
-        return _read_text(path, dialect)
+        return _read_text(path, _bytes_of(path), dialect)
     if name.endswith((".xlsx", ".xlsm")):
-        return _read_workbook(path, dialect)
+        return _read_workbook(path, path, dialect)
     readers: Mapping[str, Callable[[Path], pd.DataFrame]] = {
         ".parquet": read_parquet_cells,
         ".feather": _read_feather,
@@ -154,6 +166,20 @@ def open_table(source: Source, dialect: Dialect = AS_FOUND) -> SourceTable:
     if path.suffix.lower() not in readers:
         raise _not_a_table(path)
     return SourceTable(str(path), readers[path.suffix.lower()](path), _style_of(dialect))
+
+
+def _from_bytes(source: TableBytes, dialect: Dialect) -> SourceTable:
+    path = Path(source.name)
+    readers: Mapping[str, Callable[[], SourceTable]] = {
+        ".csv": lambda: _read_text(path, source.content, dialect),
+        ".xlsx": lambda: _read_workbook(path, io.BytesIO(source.content), dialect),
+        ".parquet": lambda: SourceTable(
+            str(path), read_parquet_cells(path, source.content), _style_of(dialect)
+        ),
+    }
+    if path.suffix not in readers:
+        raise _not_a_table(path)
+    return readers[path.suffix]()
 
 
 def _not_a_table(path: Path) -> InputError:
@@ -208,9 +234,9 @@ def _from_memory(source: object, dialect: Dialect) -> SourceTable:
 # --- text ---
 
 
-def _read_text(path: Path, dialect: Dialect) -> SourceTable:
+def _read_text(path: Path, content: bytes, dialect: Dialect) -> SourceTable:
     told: list[str] = []
-    text = _decoded(path, _bytes_of(path), dialect.encoding, told)
+    text = _decoded(path, content, dialect.encoding, told)
     first, _, rest = text.lstrip("\n").partition("\n")
     sep = _SEPARATOR_WORDS.get(dialect.sep or "", dialect.sep)
     if marked := _SEP_LINE.fullmatch(first):
@@ -447,12 +473,12 @@ def _style_in(rows: list[list[str]], sep: str, dialect: Dialect) -> NumberStyle:
 # --- workbooks and files of other programs ---
 
 
-def _read_workbook(path: Path, dialect: Dialect) -> SourceTable:
+def _read_workbook(path: Path, file: Path | io.BytesIO, dialect: Dialect) -> SourceTable:
     import openpyxl
     from openpyxl.utils.exceptions import InvalidFileException
 
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
     except OSError as problem:
         raise cannot_read(path, problem) from problem
     except (InvalidFileException, BadZipFile, KeyError, ValueError) as problem:

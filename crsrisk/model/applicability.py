@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -74,12 +75,20 @@ class Spread(Strict):
 
     def score(self, values: Floats) -> Floats:
         """Normal scores of values that are all known; they rise with the value."""
-        knots = np.array(self.knots)
-        scores = np.interp(values, knots, self.scores)
+        knots, known = _arrays(self.knots), _arrays(self.scores)
+        scores = np.interp(values, knots, known)
         above, below = values > knots[-1] + _SAME, values < knots[0] - _SAME
         scores[above] = -ndtri_exp(self.high[0] - (values[above] - knots[-1]) / self.high[1])
         scores[below] = ndtri_exp(self.low[0] - (knots[0] - values[below]) / self.low[1])
         return scores
+
+
+@lru_cache(maxsize=4096)
+def _arrays(numbers: tuple[float, ...]) -> Floats:
+    """Numbers as an array, made once: a single patient asks for them over and over."""
+    made = np.array(numbers)
+    made.flags.writeable = False
+    return made
 
 
 class Applicability(Strict):

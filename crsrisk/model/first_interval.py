@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from crsrisk.data.explanation import IntervalHolds
 from crsrisk.model.companions import Companions
-from crsrisk.model.features import build_features
-from crsrisk.model.predict import raw_log_odds
+from crsrisk.model.features import columns_needed, feature_array, read_columns
+from crsrisk.model.forest import forest_of, raw_log_odds_by
+from crsrisk.model.predict import Columns, fill_of, filled
 from crsrisk.model.refits import refit_range
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.world_spread import interval
 
 Floats = NDArray[np.float64]
+_THERAPY = ("product", "platform")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,18 +38,28 @@ class FirstInterval:
 
 def first_interval(model: RiskModel, beside: Companions, observed: pd.DataFrame) -> FirstInterval:
     """The intervals of every row's risk; rows must be such that the model can score them."""
-    log_odds = model.calibrator.log_odds(raw_log_odds(model, observed))
+    names = dict.fromkeys(columns_needed(model.contract.feature_names))
+    names |= {name: None for name in _THERAPY if name in observed.columns}
+    return first_interval_of(model, beside, read_columns(observed, columns=names))
+
+
+def first_interval_of(model: RiskModel, beside: Companions, columns: Columns) -> FirstInterval:
+    """:func:`first_interval` for columns that are read."""
+    table = feature_array(columns, names=model.contract.feature_names)
+    raw = raw_log_odds_by(forest_of(model.booster_text), filled(table, fill_of(model)))
+    log_odds = model.calibrator.log_odds(raw)
     n, refits, worlds = len(log_odds), beside.refits, beside.worlds
     refit_sd, nothing = np.zeros(n), np.full(n, np.nan)
     refit_low = refit_high = nothing
     if refits is not None:
-        table = build_features(observed, names=model.contract.feature_names)
-        refit_sd = np.std(refits.log_odds(table.to_numpy(dtype=np.float64)), axis=0, ddof=1)
+        refit_sd = np.std(refits.log_odds(table), axis=0, ddof=1)
         refit_low, refit_high = refit_range(log_odds, refit_sd, n=len(refits))
     if worlds is None:
         holds = "" if refits is None else "refitting"
         return FirstInterval(refit_low, refit_high, refit_low, refit_high, [holds] * n)
-    product, platform = (_words(observed, name) for name in ("product", "platform"))
+    product, platform = (
+        [str(word) for word in columns[name]] if name in columns else [""] * n for name in _THERAPY
+    )
     low, high = interval(worlds, log_odds, refit_sd, product=product, platform=platform)
     named: list[IntervalHolds | str] = [
         "refitting and assumptions"
@@ -56,9 +68,3 @@ def first_interval(model: RiskModel, beside: Companions, observed: pd.DataFrame)
         for one in product
     ]
     return FirstInterval(low, high, refit_low, refit_high, named)
-
-
-def _words(observed: pd.DataFrame, name: str) -> list[str]:
-    if name not in observed.columns:
-        return [""] * len(observed)
-    return [str(word) for word in observed[name].fillna("")]

@@ -150,7 +150,7 @@ def account(model: ModelParts, columns: Columns, *, n_rows: int) -> tuple[Notes,
     missing: Notes = [[] for _ in range(n_rows)]
 
     def note(book: Notes, where: NDArray[np.bool_], text: str) -> None:
-        for row in np.flatnonzero(where):
+        for row in where.nonzero()[0]:
             book[row].append(text)
 
     for column in model.contract.columns:

@@ -138,12 +138,19 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """What would change the risk; ``none``: why a row is not there; ``n_people`` in each arm."""
+    """What would change the risk; ``none``: why a row is not there; ``n_people`` in each arm.
+
+    ``usual``: shares of simulated patients without a change, from which the rows start;
+    ``as_simulated``: the same before they were moved to the model's number. None where nothing was
+    simulated.
+    """
 
     rows: tuple[Change, ...]
     notice: str
     none: str
     n_people: int = 0
+    usual: ByGrade[Estimate] | None = None
+    as_simulated: ByGrade[Estimate] | None = None
 
 
 @dataclass(frozen=True)

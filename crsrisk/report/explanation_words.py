@@ -476,6 +476,8 @@ def _changes(facts: PatientFacts) -> Changes:
         n_people=(
             simulated.n_members * simulated.n_people if landmark is None else landmark.n_kept
         ),
+        usual=simulated.usual,
+        as_simulated=simulated.as_simulated or simulated.usual,
     )
 
 

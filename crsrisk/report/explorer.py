@@ -233,6 +233,27 @@ class PageData(Strict):
     agents: dict[str, str]
 
 
+class PatientKey(Strict):
+    """How a column of the observed table is written in a patient file: under which key, in which
+    unit ("" for yes/no, whole numbers and grades).
+    """
+
+    key: str
+    unit: str
+
+
+class ServerData(Strict):
+    """What a page knows of the server that gave it. ``simulation``: by key of a pair, the address
+    that simulates its patients. ``keys``: by column, and by reading after the first dose without
+    its hour, how a patient file writes it. ``has_token``: whether the server asks for one.
+    """
+
+    simulation: dict[str, str]
+    keys: dict[str, PatientKey]
+    course: dict[str, PatientKey]
+    has_token: bool
+
+
 @dataclass(frozen=True)
 class PackedPair:
     """A pair of models as the page holds it: packed bytes, and what they unpack to."""
@@ -263,28 +284,40 @@ def column_labels(contract: FeatureContract) -> dict[str, ColumnLabel]:
     }
 
 
+def page_policy(*, is_served: bool = False) -> str:
+    """The content security policy of the page: no network, but for its own server where it has one;
+    the one script that is in it.
+    """
+    digest = base64.b64encode(hashlib.sha256(bundled_script().encode()).digest()).decode()
+    network = "; connect-src 'self'" if is_served else ""
+    return f"{_NO_NETWORK}{network}; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+
+
 def render_explorer(
-    data: PageData, pairs: Sequence[PackedPair], *, regimens: bytes | None = None
+    data: PageData,
+    pairs: Sequence[PackedPair],
+    *,
+    regimens: bytes | None = None,
+    server: ServerData | None = None,
 ) -> str:
     """The page as one file that loads nothing: script, style, data and models are in it, and the
-    packed grid of regimens of its second tab, where there is one.
+    packed grid of regimens of its second tab, where there is one. A ``server`` adds what it offers.
 
     Raises
     ------
     InputError
         When the models make it larger than ``MOST_BYTES``.
     """
-    bundle = bundled_script()
-    digest = base64.b64encode(hashlib.sha256(bundle.encode()).digest()).decode()
     page = (
         environment()
         .get_template("explorer.html.j2")
         .render(
-            policy=f"{_NO_NETWORK}; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
+            policy=page_policy(is_served=server is not None),
             data=Markup(in_script(data.model_dump_json())),
             regimens=None if regimens is None else base64.b64encode(regimens).decode(),
+            server=server and Markup(in_script(server.model_dump_json())),
             models=[(pair.entry.key, base64.b64encode(pair.packed).decode()) for pair in pairs],
-            bundle=Markup(bundle),
+            bundle=Markup(bundled_script()),
             notice=data.notice,
         )
     )

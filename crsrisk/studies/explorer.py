@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +21,7 @@ from crsrisk.data.grading_systems import ASTCT_GRADES, ASTCT_SOURCE
 from crsrisk.data.guidance import Guidance, load_guidance
 from crsrisk.data.identity import ADULT_YEARS, tumour_facts
 from crsrisk.data.json_text import json_tree
-from crsrisk.data.patient import COURSE, read_patient
+from crsrisk.data.patient import COUNTS, COURSE, FLAGS, NUMBERS, read_patient
 from crsrisk.data.product import PLATFORMS, Product
 from crsrisk.data.product_names import plain
 from crsrisk.data.published_figures import wilson_interval
@@ -30,7 +30,7 @@ from crsrisk.data.ward_columns import WARD
 from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
-from crsrisk.fields import FIELDS, LANDMARK_HOURS, LDH_LIMIT
+from crsrisk.fields import FIELDS, LANDMARK_HOURS, LDH_LIMIT, Field
 from crsrisk.folders import find, names
 from crsrisk.model.booster_text import CATEGORICAL
 from crsrisk.model.companions import Companions
@@ -53,8 +53,10 @@ from crsrisk.report.explorer import (
     PageModel,
     PageProduct,
     PageRegimen,
+    PatientKey,
     Prophylaxis,
     PublishedRate,
+    ServerData,
     TumourFacts,
     column_labels,
     render_explorer,
@@ -78,6 +80,8 @@ THERAPY = (
     "has_tocilizumab_prophylaxis",
     "has_lymphodepletion",
 )
+# of a patient file, with the column that each says
+_KEYS = {**NUMBERS, **{name: name for name in (*COUNTS, *FLAGS)}}
 # agents before the first dose that models read, with their column
 _AGENTS = {STEROIDS[0]: "has_steroid_premedication", "tocilizumab": "has_tocilizumab_prophylaxis"}
 _RATES: Mapping[str, Literal[1, 2, 3]] = {
@@ -112,16 +116,7 @@ def write_explorer(out: str | Path, *, models: Sequence[str | Path] = ()) -> Exp
         and for models that make the page too large.
     """
     pairs = [model_pair(folder) for folder in models or released_models()]
-    hours = [pair.grade2plus.contract.landmark_h for pair in pairs]
-    if len(set(hours)) < len(hours):
-        raise InputError(
-            where="explorer",
-            key="models",
-            found="two models of the same hour",
-            expected="one model before the first dose, and one for each later hour",
-            cure="give one of them",
-        )
-    packed = [PackedPair.of(pair, key=f"model-{number}") for number, pair in enumerate(pairs)]
+    packed = _packed(pairs)
     page = render_explorer(page_data(pairs, packed), packed, regimens=packed_regimens())
     write_text(Path(out), page)
     labels = [
@@ -141,6 +136,51 @@ def packed_regimens() -> bytes | None:
     if grid is None or not grid.is_of(load_world(), load_ensemble()):
         return None
     return grid_path().read_bytes()
+
+
+def served_explorer(
+    models: Sequence[str | Path], *, address: Callable[[str], str], has_token: bool
+) -> str:
+    """The page as a server gives it: with the ``address`` that simulates the patients of a model
+    (by its name and version), and how a patient is written for it.
+
+    Raises
+    ------
+    InputError
+        As :func:`write_explorer`.
+    """
+    pairs = [model_pair(folder) for folder in models]
+    packed = _packed(pairs)
+    server = ServerData(
+        simulation={pair.entry.key: address(pair.entry.label) for pair in packed},
+        keys={column: _patient_key(key, FIELDS[column]) for key, column in _KEYS.items()},
+        course={
+            stem: _patient_key(key, FIELDS[f"{stem}__h{LANDMARK_HOURS[0]}"])
+            for key, stem in COURSE.items()
+        },
+        has_token=has_token,
+    )
+    return render_explorer(
+        page_data(pairs, packed), packed, regimens=packed_regimens(), server=server
+    )
+
+
+def _patient_key(key: str, column: Field) -> PatientKey:
+    is_quantity = column.kind == "float" and column.unit != "1"
+    return PatientKey(key=key, unit=column.unit if is_quantity else "")
+
+
+def _packed(pairs: Sequence[ModelPair]) -> list[PackedPair]:
+    hours = [pair.grade2plus.contract.landmark_h for pair in pairs]
+    if len(set(hours)) < len(hours):
+        raise InputError(
+            where="explorer",
+            key="models",
+            found="two models of the same hour",
+            expected="one model before the first dose, and one for each later hour",
+            cure="give one of them",
+        )
+    return [PackedPair.of(pair, key=f"model-{number}") for number, pair in enumerate(pairs)]
 
 
 def released_models() -> list[str]:

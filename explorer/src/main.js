@@ -8,6 +8,7 @@ import { makeForm, readForm, updateForm } from "./form.js";
 import { readPair } from "./model.js";
 import { inShort, resultOf } from "./result.js";
 import { workOut } from "./signs.js";
+import { simulationOf } from "./simulate.js";
 import { tabs } from "./tabs.js";
 import { unpack } from "./unpack.js";
 
@@ -31,6 +32,7 @@ function byId(id) {
 const page = /** @type {PageData} */ (JSON.parse(byId("page-data").textContent ?? ""));
 const form = makeForm(page);
 const [result, strip, made, told] = ["result", "strip", "made", "told"].map(byId);
+const simulation = simulationOf(page);
 /** @type {Map<string, ModelPair | null>} null while a pair is being unpacked */
 const pairs = new Map();
 /** @type {{entries: Entries, content: Content, digest: string}} */
@@ -67,6 +69,7 @@ function update() {
     [...result.querySelectorAll("details")].map((one) => [titleOf(one), one.open]),
   );
   result.replaceChildren(...resultOf(page, entries, content));
+  if (simulation) result.firstElementChild?.after(simulation.show(entries, content));
   for (const one of result.querySelectorAll("details")) one.open = open.get(titleOf(one)) ?? one.open;
   const short = inShort(content);
   if (strip.textContent !== short) strip.textContent = short;

@@ -281,6 +281,38 @@
  * @property {number} patients
  * @property {number} seed
  * @property {ProductGrid[]} products
+ *
+ * @typedef {Record<string, {key: string, unit: string}>} PatientKeys
+ *
+ * @typedef {object} ServerData
+ * @property {Record<string, string>} simulation address by key of a pair
+ * @property {PatientKeys} keys by column
+ * @property {PatientKeys} course by reading after the first dose, without its hour
+ * @property {boolean} has_token
+ *
+ * @typedef {object} Share
+ * @property {number} value
+ * @property {number | null} low
+ * @property {number | null} high
+ * @property {number | null} mc_error
+ *
+ * @typedef {{grade2plus: Share, grade3plus: Share | null}} GradeShares
+ * @typedef {{label: string, shares: GradeShares}} ComparedPlan
+ * @typedef {ComparedPlan & {kind: string, difference: GradeShares}} Alternative
+ *
+ * @typedef {object} Comparison of `crsrisk/report/comparison.py`
+ * @property {string} model
+ * @property {string} window
+ * @property {GradeShares | null} risk
+ * @property {GradeShares | null} as_simulated
+ * @property {boolean} starts_at_model
+ * @property {ComparedPlan | null} baseline
+ * @property {Alternative[]} alternatives
+ * @property {number} n_people
+ * @property {number} seed
+ * @property {"unknown"} effect_on_tumour
+ * @property {string} why_none
+ * @property {string} notice
  */
 
 export {};

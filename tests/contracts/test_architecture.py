@@ -51,7 +51,8 @@ FLOORS = {
     "policy": 6,
     "report": 7,
     "studies": 8,
-    **dict.fromkeys(["cli", "__main__"], 9),
+    "serve": 9,
+    **dict.fromkeys(["cli", "__main__"], 10),
 }
 STRANGERS = {
     ("data", "biology"),
@@ -82,6 +83,8 @@ OWNERS = {
     "click": ("cli.",),
     "rich": ("studies.", "terminal"),
     "SALib": ("uncertainty.sensitivity",),
+    "fastapi": ("serve.application",),
+    "uvicorn": ("serve.server",),
 }
 HEAVY = {*OWNERS, "numpy", "pandas", "pyarrow", "scipy"} - {"typer", "click", "rich"}
 

@@ -347,15 +347,15 @@
     const n = Math.max(isKnown.filter(Boolean).length, 1);
     const mean = (values) => values.reduce((sum, value, place) => sum + (isKnown[place] ? value : 0), 0) / n;
     const [middle, level] = [mean(times2), mean(readings)];
-    let spread = 0;
+    let spread2 = 0;
     let product = 0;
     readings.forEach((value, place) => {
       if (!isKnown[place]) return;
       const late = times2[place] - middle;
-      spread += late * late;
+      spread2 += late * late;
       product += late * (value - level);
     });
-    return spread > 0 ? product / spread : NaN;
+    return spread2 > 0 ? product / spread2 : NaN;
   }
 
   // src/special.js
@@ -637,8 +637,8 @@
     const names = [product + end, platform + end, ...end ? [`all${end}`] : [], "all"];
     return names.filter((name) => name in summary.groups);
   }
-  function scoreOf(spread, value) {
-    const { knots, scores, low, high } = spread;
+  function scoreOf(spread2, value) {
+    const { knots, scores, low, high } = spread2;
     const last = knots.length - 1;
     if (value > knots[last] + SAME) return -ndtriExp(high[0] - (value - knots[last]) / high[1]);
     if (value < knots[0] - SAME) return ndtriExp(low[0] - (knots[0] - value) / low[1]);
@@ -694,33 +694,33 @@
       const beyond = known.map((place) => ({ place, size: surpriseOf(Math.abs(scores[place])) })).sort((one, other) => other.size - one.size).filter(({ size }) => size > summary.value_limit).slice(0, NAMED).map(({ place }) => usual(model, summary, place, groupOf2(summary.columns[place]) ?? ""));
       return `Cannot estimate: ${beyond.join(" and ")}; farther out than ${rate}.`;
     }
-    const pair = farthestPair(model, scores, known).map((k) => label(model, summary.columns[k]));
+    const pair2 = farthestPair(model, scores, known).map((k) => label(model, summary.columns[k]));
     const whom = chain.length ? groupInWords(chain[0]) : "";
-    return `Cannot estimate: no training patients ${whom} had values that go together like these, above all ${pair[0]} with ${pair[1]}; farther out than ${rate}.`;
+    return `Cannot estimate: no training patients ${whom} had values that go together like these, above all ${pair2[0]} with ${pair2[1]}; farther out than ${rate}.`;
   }
   function label(model, name) {
     return model.document.labels[name].label;
   }
   function farthestPair(model, scores, known) {
-    let pair = [known[0], known[0]];
+    let pair2 = [known[0], known[0]];
     let farthest2 = -Infinity;
     known.forEach((first, place) => {
       for (const second of known.slice(place + 1)) {
         const [one, other] = [scores[first], scores[second]];
         const tie = model.correlation[first][second];
         const far = (one ** 2 + other ** 2 - 2 * tie * one * other) / (1 - tie ** 2);
-        if (far > farthest2) [farthest2, pair] = [far, [first, second]];
+        if (far > farthest2) [farthest2, pair2] = [far, [first, second]];
       }
     });
-    return pair;
+    return pair2;
   }
   function usual(model, summary, place, group) {
     const name = summary.columns[place];
-    const spread = summary.groups[group][name];
-    const ends = [spread.knots[0], spread.knots[spread.knots.length - 1]].map(
+    const spread2 = summary.groups[group][name];
+    const ends = [spread2.knots[0], spread2.knots[spread2.knots.length - 1]].map(
       (end) => general(Math.sinh(end) * summary.scales[place] / 3, 3)
     );
-    const share = ndtr(spread.scores[spread.scores.length - 1]) - ndtr(spread.scores[0]);
+    const share = ndtr(spread2.scores[spread2.scores.length - 1]) - ndtr(spread2.scores[0]);
     const many = share > 0.9 ? "nearly all" : `${fixed(100 * share, 0)} of 100`;
     const unit = model.columns.get(name)?.unit ?? "1";
     const span = ends.join(" to ");
@@ -913,8 +913,8 @@
       }
     };
   }
-  function patientRisk(pair, row2) {
-    const models = pair.grade3plus === null ? [pair.grade2plus] : [pair.grade2plus, pair.grade3plus];
+  function patientRisk(pair2, row2) {
+    const models = pair2.grade3plus === null ? [pair2.grade2plus] : [pair2.grade2plus, pair2.grade3plus];
     const values = models.map((model) => logOdds(model, row2));
     const refits = models.map((model) => refitLogOdds(model, row2));
     let isHeld = false;
@@ -932,7 +932,7 @@
       return { ...range, isHeld, holds: "refitting", refitRange: null };
     }
     const first = models.map((model, k) => overWorlds(model, worlds[k], values[k], refits[k], row2));
-    const isKnown = worlds.every((spread) => wordOf(row2, "product") in spread.products);
+    const isKnown = worlds.every((spread2) => wordOf(row2, "product") in spread2.products);
     return {
       ...nested(first[0], first[1] ?? null),
       isHeld,
@@ -957,8 +957,8 @@
       if (kind === "word" || !Number.isNaN(numberOf(row2, name))) continue;
       const onset = (rest ?? "").startsWith("onset__");
       if (onset && !(numberOf(row2, `grade__max__${rest.slice("onset__".length)}`) >= 1)) continue;
-      const key = rest === void 0 ? stem : `${stem}__`;
-      groups.set(key, [...groups.get(key) ?? [], name]);
+      const key2 = rest === void 0 ? stem : `${stem}__`;
+      groups.set(key2, [...groups.get(key2) ?? [], name]);
     }
     return [...groups.values()];
   }
@@ -988,8 +988,8 @@
     const width = (one) => Math.abs(one.risks[1] - one.risks[0]);
     return ranges.sort((one, other) => width(other) - width(one));
   }
-  function warningsAbout(pair, product, row2, risk) {
-    const model = pair.grade2plus;
+  function warningsAbout(pair2, product, row2, risk) {
+    const model = pair2.grade2plus;
     return [
       ...untrainedPlan(model, product, row2),
       ...outsideTraining(model, row2),
@@ -1061,7 +1061,7 @@
   // src/content.js
   var FEWEST_VALUES = 3;
   var N_REASONS = 3;
-  function contentOf(page2, pair, entries) {
+  function contentOf(page2, pair2, entries) {
     const { product, problems, count } = entries;
     if (product === null && !problems.has("product")) return waiting("Choose a product.");
     if (problems.size || product === null) {
@@ -1071,20 +1071,20 @@
       const left = FEWEST_VALUES - count;
       return waiting(`Fill in ${left} more value${left > 1 ? "s" : ""} of the patient.`);
     }
-    if (pair === null) return waiting("The model is being unpacked.");
-    const { contract } = pair.grade2plus;
+    if (pair2 === null) return waiting("The model is being unpacked.");
+    const { contract } = pair2.grade2plus;
     let { row: row2 } = entries;
     if (contract.landmark_h) {
       const course2 = withCourse(row2, entries.readings, contract, page2.hours);
       if ("problem" in course2) return waiting(course2.problem);
       row2 = course2.row;
     }
-    const prediction = predict(pair.grade2plus, page2.identity, row2);
+    const prediction = predict(pair2.grade2plus, page2.identity, row2);
     if (prediction.risk === null) {
-      const because = prediction.because.map((text) => inLabels(text, pair.grade2plus));
+      const because = prediction.because.map((text) => inLabels(text, pair2.grade2plus));
       return { kind: "cannot", because, row: row2 };
     }
-    return riskContent(page2, pair, product, row2);
+    return riskContent(page2, pair2, product, row2);
   }
   function inLabels(text, model) {
     const names = Object.keys(model.document.labels).sort((one, other) => other.length - one.length);
@@ -1097,10 +1097,10 @@
   function waiting(text) {
     return { kind: "waiting", text };
   }
-  function riskContent(page2, pair, product, row2) {
-    const { contract, document: document2 } = pair.grade2plus;
+  function riskContent(page2, pair2, product, row2) {
+    const { contract, document: document2 } = pair2.grade2plus;
     const landmark = contract.landmark_h;
-    const risk = patientRisk(pair, row2);
+    const risk = patientRisk(pair2, row2);
     const days = contract.window_d[product.platform] ?? contract.window_d.default;
     const window = windowInWords(days, landmark);
     const whom = landmark ? `patients like this one at ${hoursInWords(landmark)}, without grade 2 or more so far` : "patients like this one";
@@ -1124,8 +1124,8 @@
       intervalName: page2.interval_names[risk.holds],
       covers: `${document2.covers[risk.holds] ?? ""}.` + (isInside ? "" : " The number itself lies outside: most worlds disagree with it."),
       refitRange: range ? `${page2.interval_names.refitting} alone ${rangeOf100(range.low, range.high)}.` : "",
-      warnings: warningsAbout(pair, product, row2, risk).map(typeset),
-      reasons: reasonsContent(product, landmark, explain(pair.grade2plus, row2), risk),
+      warnings: warningsAbout(pair2, product, row2, risk).map(typeset),
+      reasons: reasonsContent(product, landmark, explain(pair2.grade2plus, row2), risk),
       row: row2
     };
   }
@@ -1333,10 +1333,10 @@
     return mark ? [`${text} `, h("span", { class: "mark" }, `[${mark}]`)] : [text];
   }
   function feverTable({ fever }) {
-    const heads = ["May be", "Speaks for it", "Speaks against it", "Test that tells"];
+    const heads2 = ["May be", "Speaks for it", "Speaks against it", "Test that tells"];
     return tableOf(
       "Causes of fever",
-      heads,
+      heads2,
       fever.map(({ name, supports, against, tests }) => ({
         name: [name],
         cells: [supports, against, tests]
@@ -1353,12 +1353,12 @@
       }))
     );
   }
-  function tableOf(caption, heads, rows) {
+  function tableOf(caption, heads2, rows) {
     return h(
       "table",
-      { class: heads.length > 2 ? "cards causes" : "cards" },
+      { class: heads2.length > 2 ? "cards causes" : "cards" },
       h("caption", {}, caption),
-      h("thead", {}, h("tr", {}, ...heads.map((head) => h("th", { scope: "col" }, head)))),
+      h("thead", {}, h("tr", {}, ...heads2.map((head) => h("th", { scope: "col" }, head)))),
       h(
         "tbody",
         {},
@@ -1370,7 +1370,7 @@
             ...cells.map(
               (lines, place) => h(
                 "td",
-                { "data-head": heads[place + 1] },
+                { "data-head": heads2[place + 1] },
                 ...lines.map((line) => h("p", {}, ...said2(line)))
               )
             )
@@ -1945,10 +1945,10 @@
     const raw = numberIn(text);
     if (typeof raw === "string") return { problem: { text: raw, canConfirm: false } };
     const unit = form2.get(`${name}:unit`) ?? column.unit;
-    const written = `${text} ${unitInWords(unit)}`.trim();
+    const written2 = `${text} ${unitInWords(unit)}`.trim();
     if (!needsLimit(column, unit)) {
       const isConfirmed2 = form2.get(`${name}:confirmed`) === "yes";
-      return checked(column, raw, unit, void 0, written, seen, isConfirmed2);
+      return checked(column, raw, unit, void 0, written2, seen, isConfirmed2);
     }
     const limit = numberIn((form2.get(LIMIT) ?? "").trim());
     if (typeof limit === "string" || isOutside(limit, [50, 2e3])) {
@@ -1956,7 +1956,7 @@
       return { problem: { text: problem, canConfirm: false }, at: LIMIT };
     }
     const isConfirmed = form2.get(`${name}:confirmed`) === "yes";
-    const told2 = `${written} (upper limit ${general(limit)} U/L)`;
+    const told2 = `${written2} (upper limit ${general(limit)} U/L)`;
     return checked(column, raw, unit, limit, told2, seen, isConfirmed);
   }
   function numberIn(text) {
@@ -2341,6 +2341,241 @@
     }
   }
 
+  // src/comparison.js
+  var PERSON = "M5 0a2.3 2.3 0 1 1 0 4.6a2.3 2.3 0 1 1 0 -4.6M1.6 5.4h6.8a1 1 0 0 1 1 1v5.2a1 1 0 0 1 -1 1h-6.8a1 1 0 0 1 -1 -1v-5.2a1 1 0 0 1 1 -1";
+  var [STEP_X, STEP_Y, IN_A_ROW, PEOPLE] = [17, 18, 10, 100];
+  function comparisonPanel(comparison) {
+    const { baseline, alternatives } = comparison;
+    const shown2 = h("div", { role: "status" });
+    if (baseline === null || alternatives.length === 0) {
+      return h("div", { class: "comparison" }, heads(comparison), h("p", {}, comparison.why_none));
+    }
+    const show2 = (place) => shown2.replaceChildren(...pair(comparison, baseline.shares, alternatives[place]));
+    const choices = h(
+      "fieldset",
+      { class: "choices" },
+      h("legend", {}, "Compare with"),
+      ...alternatives.map(({ label: label2 }, place) => {
+        const input = h("input", { type: "radio", name: "alternative", checked: place === 0 });
+        input.addEventListener("change", () => show2(place));
+        return h("label", { class: "check" }, input, " ", label2);
+      })
+    );
+    show2(0);
+    return h(
+      "div",
+      { class: "comparison" },
+      heads(comparison),
+      choices,
+      shown2,
+      h(
+        "p",
+        { class: "note" },
+        comparison.why_none && `${comparison.why_none} `,
+        `${comparison.notice} ${comparison.n_people.toLocaleString("en")} simulated people in each arm, seed ${comparison.seed}.`
+      )
+    );
+  }
+  function heads({ model, risk, as_simulated: simulated, starts_at_model: isMoved, window }) {
+    if (simulated === null) return null;
+    const says = risk ? `Model ${model}: ${shareInWords(risk.grade2plus)}.` : `Model ${model}: cannot estimate.`;
+    const moved = isMoved ? " The comparison starts from the model’s number." : risk ? " They stand further apart than one number can; the comparison is as simulated." : " The comparison is as simulated.";
+    return h(
+      "p",
+      {},
+      `Grade 2 or more ${window}. ${says} Simulated: ${shareInWords(simulated.grade2plus)}, Monte Carlo error ${errorOf(simulated.grade2plus)}.`,
+      moved
+    );
+  }
+  function pair(comparison, plan2, changed) {
+    const before = of100(plan2.grade2plus.value);
+    const after = of100(changed.shares.grade2plus.value);
+    const either = Math.min(before, after);
+    const differs = Math.abs(before - after);
+    const isLess = after <= before;
+    const onlyOne = isLess ? "averted by the change" : "only with the change";
+    const planLabel = comparison.baseline?.label ?? "";
+    return [
+      h(
+        "div",
+        { class: "pair" },
+        people(planLabel, before, either, differs, isLess),
+        people(changed.label, after, either, differs, !isLess)
+      ),
+      h(
+        "ul",
+        { class: "legend" },
+        key("either", `${either} have it either way`),
+        key(isLess ? "one" : "other", `${differs} ${onlyOne}`),
+        key("none", `${PEOPLE - either - differs} have it neither way`)
+      ),
+      h(
+        "p",
+        {},
+        h("b", {}, `${changeInWords(after - before)} of 100`),
+        ` (Monte Carlo error ${errorOf(changed.difference.grade2plus)}${spread(changed.difference.grade2plus)}).`,
+        severe(plan2, changed),
+        " ",
+        h("b", {}, `Effect on the tumour ${comparison.effect_on_tumour}.`)
+      )
+    ];
+  }
+  function people(label2, count, either, differs, hasThem) {
+    const kind = (at) => at < either ? "either" : at >= either + differs ? "none" : hasThem ? "one" : "other";
+    return h(
+      "figure",
+      {},
+      h("figcaption", {}, h("b", {}, typeset(label2)), `: ${count} of 100`),
+      svg(
+        "svg",
+        {
+          viewBox: `0 0 ${IN_A_ROW * STEP_X - 3} ${PEOPLE / IN_A_ROW * STEP_Y - 1}`,
+          role: "img",
+          "aria-label": `${typeset(label2)}: ${count} of 100 people have CRS of grade 2 or more`
+        },
+        ...Array.from({ length: PEOPLE }, (_, at) => person(kind(at), at))
+      )
+    );
+  }
+  function person(kind, at) {
+    const [x, y] = [2 + STEP_X * (at % IN_A_ROW), 2 + STEP_Y * Math.floor(at / IN_A_ROW)];
+    return svg("path", { class: kind, d: PERSON, transform: `translate(${x} ${y})` });
+  }
+  function key(kind, text) {
+    const icon = svg("svg", { viewBox: "-1 -1 12 15", "aria-hidden": "true" });
+    icon.append(svg("path", { class: kind, d: PERSON }));
+    return h("li", {}, icon, " ", text);
+  }
+  function severe(plan2, changed) {
+    const [before, after] = [plan2.grade3plus, changed.shares.grade3plus];
+    if (before === null || after === null) return "";
+    const [from, to] = [of100(before.value), of100(after.value)];
+    return ` Grade 3 or more: ${from} becomes ${to} of 100.`;
+  }
+  function changeInWords(whole) {
+    if (whole === 0) return "No more and no fewer";
+    return `${Math.abs(whole)} ${whole < 0 ? "fewer" : "more"}`;
+  }
+  function spread({ low, high }) {
+    if (low === null || high === null) return "";
+    const ends = [of100(low), of100(high)].sort((one, other) => Math.abs(one) - Math.abs(other));
+    const isOneWay = ends[0] * ends[1] > 0;
+    const told2 = isOneWay ? `${Math.abs(ends[0])} to ${changeInWords(ends[1])}` : ends.map((end) => end === 0 ? "none" : changeInWords(end)).join(" to ");
+    return `; over assumptions ${told2}`;
+  }
+  function shareInWords({ value, low, high }) {
+    const range = low === null || high === null ? "" : ` (${of100(low)} to ${of100(high)})`;
+    return `${of100(value)} of 100${range}`;
+  }
+  function errorOf({ mc_error: error }) {
+    return error === null ? "unknown" : fixed(100 * error, 1);
+  }
+
+  // src/simulate.js
+  var WAITING = "Simulating: about half a minute, a little longer the first time.";
+  function simulationOf(page2) {
+    const told2 = document.getElementById("server-data")?.textContent;
+    if (!told2 || !location.protocol.startsWith("http")) return null;
+    const server = (
+      /** @type {ServerData} */
+      JSON.parse(told2)
+    );
+    const token = h("input", { type: "password", id: "token", autocomplete: "off" });
+    const button = h("button", { type: "button", id: "simulate" }, "Simulate this patient");
+    const state = h("div", { role: "status", id: "simulation-state" });
+    const shown2 = h("div", { id: "simulation" });
+    const section = h(
+      "section",
+      { class: "simulation", "aria-label": "Simulation" },
+      h("h3", {}, "If the plan were changed"),
+      server.has_token && h("p", { class: "ask" }, h("label", { for: "token" }, "Token of this server "), token),
+      h("p", { class: "ask" }, button),
+      state,
+      shown2
+    );
+    let [wanted, address] = ["", ""];
+    async function simulate() {
+      const asked = wanted;
+      button.disabled = true;
+      state.replaceChildren(WAITING);
+      const found = await answerOf2(address, asked, token.value);
+      button.disabled = false;
+      if (asked !== wanted) return state.replaceChildren();
+      if (typeof found === "string") return state.replaceChildren(found);
+      state.replaceChildren("Simulated.");
+      shown2.replaceChildren(comparisonPanel(found));
+      button.hidden = true;
+    }
+    button.addEventListener("click", simulate);
+    return {
+      show(entries, content) {
+        const entry = page2.models.find((one) => one.landmark_h === entries.landmark);
+        const isReady = content.kind !== "waiting" && entry !== void 0;
+        section.hidden = !isReady;
+        const next = isReady ? JSON.stringify({ patient: patientOf(entries, page2, server) }) : "";
+        address = entry ? server.simulation[entry.key] ?? "" : "";
+        const key2 = `${address} ${next}`;
+        if (section.dataset.key !== key2) {
+          section.dataset.key = key2;
+          wanted = next;
+          button.hidden = false;
+          state.replaceChildren();
+          shown2.replaceChildren();
+        }
+        return section;
+      }
+    };
+  }
+  async function answerOf2(address, body, token) {
+    const headers = { "content-type": "application/json" };
+    if (token) headers.authorization = `Bearer ${token}`;
+    try {
+      const answer = await fetch(address, { method: "POST", headers, body });
+      const told2 = await answer.json();
+      if (answer.ok) return told2;
+      const more = told2.found ? ` ${told2.key}: found ${told2.found}; expected ${told2.expected}.` : "";
+      return `Not simulated. ${told2.title}${more}`;
+    } catch {
+      return "Not simulated: the server does not answer.";
+    }
+  }
+  function patientOf({ product, regimen, row: row2, readings }, page2, server) {
+    const values = Object.entries(row2).filter(
+      ([column, value]) => column in server.keys && value !== regimen?.row[column]
+    );
+    const patient = {
+      product: product?.name,
+      regimen: regimen?.name,
+      prophylaxis: page2.prophylaxis.filter(({ column }) => row2[column] && !regimen?.row[column]).map(({ name }) => name),
+      ...written(values, server.keys)
+    };
+    if (row2.is_female !== void 0 && row2.is_female !== null) {
+      patient.sex = row2.is_female ? "female" : "male";
+    }
+    if (readings.size) {
+      patient.course = Object.fromEntries(
+        [...readings].map(([hour, found]) => [
+          `${hour} h`,
+          written(Object.entries(found), server.course)
+        ])
+      );
+    }
+    return patient;
+  }
+  function written(values, keys) {
+    const known = values.filter(([, value]) => value !== null && value !== void 0);
+    const numbers = known.filter(([, value]) => typeof value === "number");
+    return {
+      ...Object.fromEntries(
+        known.map(([column, value]) => {
+          const { key: key2, unit } = keys[column];
+          return [key2, unit ? `${value} ${unit}` : value];
+        })
+      ),
+      confirmed: numbers.map(([column]) => keys[column].key)
+    };
+  }
+
   // src/tabs.js
   function tabs(makers) {
     const buttons = (
@@ -2367,8 +2602,8 @@
     };
     buttons.forEach((button, at) => {
       button.addEventListener("click", () => open(button));
-      button.addEventListener("keydown", ({ key }) => {
-        const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
+      button.addEventListener("keydown", ({ key: key2 }) => {
+        const step = { ArrowRight: 1, ArrowLeft: -1 }[key2];
         if (step === void 0) return;
         const next = buttons[(at + step + buttons.length) % buttons.length];
         next.focus();
@@ -2397,13 +2632,14 @@
   );
   var form = makeForm(page);
   var [result, strip, made, told] = ["result", "strip", "made", "told"].map(byId);
+  var simulation = simulationOf(page);
   var pairs = /* @__PURE__ */ new Map();
   var shown;
   function pairOf(landmark) {
     const entry = page.models.find((one) => one.landmark_h === landmark);
     if (entry === void 0) return null;
-    const pair = pairs.get(entry.key);
-    if (pair !== void 0) return pair;
+    const pair2 = pairs.get(entry.key);
+    if (pair2 !== void 0) return pair2;
     pairs.set(entry.key, null);
     unpack(byId(entry.key).textContent ?? "").then((document2) => {
       pairs.set(entry.key, readPair(document2));
@@ -2413,16 +2649,17 @@
   }
   function update() {
     const texts = readForm(form);
-    const pair = pairOf(Number(texts.get("landmark") ?? page.models[0].landmark_h));
-    const columns = pair?.grade2plus.columns ?? /* @__PURE__ */ new Map();
+    const pair2 = pairOf(Number(texts.get("landmark") ?? page.models[0].landmark_h));
+    const columns = pair2?.grade2plus.columns ?? /* @__PURE__ */ new Map();
     let entries = readEntries(texts, page, columns);
     if (workOut(form, page.hours, entries)) entries = readEntries(readForm(form), page, columns);
-    const content = contentOf(page, pair, entries);
+    const content = contentOf(page, pair2, entries);
     updateForm(form, page, entries);
     const open = new Map(
       [...result.querySelectorAll("details")].map((one) => [titleOf(one), one.open])
     );
     result.replaceChildren(...resultOf(page, entries, content));
+    if (simulation) result.firstElementChild?.after(simulation.show(entries, content));
     for (const one of result.querySelectorAll("details")) one.open = open.get(titleOf(one)) ?? one.open;
     const short = inShort(content);
     if (strip.textContent !== short) strip.textContent = short;
