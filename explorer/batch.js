@@ -10,6 +10,7 @@ import { readEntries } from "./src/entries.js";
 import { explain } from "./src/explain.js";
 import { logOdds, readPair } from "./src/model.js";
 import { fixed, general, round } from "./src/numbers.js";
+import { differenceOf } from "./src/offline.js";
 import { predict } from "./src/predict.js";
 import { armOf, atThreshold, difference, yamlOf } from "./src/regimens.js";
 import { patientRisk } from "./src/risk.js";
@@ -120,6 +121,8 @@ const answers = {
       };
     });
   },
+  /** @param {{change: import("./src/types.js").GridChange, risks: number[]}} job */
+  changes: ({ change, risks }) => risks.map((risk) => differenceOf(change, risk)),
   /** @param {{signs: any[], pressures: [number, number][]}} job */
   signs: ({ signs, pressures }) => ({
     grades: signs.map(([temperature, pressure, oxygen]) =>

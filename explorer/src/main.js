@@ -6,6 +6,7 @@ import { h } from "./dom.js";
 import { readEntries } from "./entries.js";
 import { makeForm, readForm, updateForm } from "./form.js";
 import { readPair } from "./model.js";
+import { offlineOf } from "./offline.js";
 import { inShort, resultOf } from "./result.js";
 import { workOut } from "./signs.js";
 import { simulationOf } from "./simulate.js";
@@ -32,7 +33,8 @@ function byId(id) {
 const page = /** @type {PageData} */ (JSON.parse(byId("page-data").textContent ?? ""));
 const form = makeForm(page);
 const [result, strip, made, told] = ["result", "strip", "made", "told"].map(byId);
-const simulation = simulationOf(page);
+/** @type {{show: (entries: Entries, content: Content) => HTMLElement} | null} */
+let simulation = simulationOf(page);
 /** @type {Map<string, ModelPair | null>} null while a pair is being unpacked */
 const pairs = new Map();
 /** @type {{entries: Entries, content: Content, digest: string}} */
@@ -152,7 +154,14 @@ byId("clear").addEventListener("click", () => {
   update();
 });
 update();
+const packedRegimens = document.getElementById("regimens")?.textContent;
+/** @type {Promise<import("./types.js").RegimenGrid> | null} */
+const regimens = packedRegimens ? unpack(packedRegimens) : null;
+regimens?.then((grid) => {
+  simulation ??= offlineOf(page, grid);
+  update();
+});
 tabs({
   "regimen-panel": async (panel) =>
-    panel.replaceChildren(designer(page, await unpack(byId("regimens").textContent ?? ""))),
+    regimens && panel.replaceChildren(designer(page, await regimens)),
 });

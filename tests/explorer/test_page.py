@@ -199,6 +199,19 @@ def test_the_panels_are_closed_and_open_into_tables(page: Page) -> None:
     assert "tocilizumab 8 mg/kg IV over 1 h" in page.inner_text("#result")
 
 
+def test_a_change_of_the_plan_starts_at_the_headline(page: Page) -> None:
+    fill(page)
+    page.wait_for_selector(".comparison")
+    panel = page.locator(".offline")
+    assert f"As planned: {count(page)} of 100" in panel.inner_text()
+    panel.get_by_label("Without step-up").check()
+    page.fill("#crp_mg_l", "180")  # another patient, the same question
+    assert panel.get_by_label("Without step-up").is_checked()
+    assert f"As planned: {count(page)} of 100" in panel.inner_text()
+    page.check("input[name=has_tocilizumab_prophylaxis]")
+    assert not panel.is_visible()  # the grid is of the plan without it
+
+
 def test_one_products_guidance_shows_on_no_others_page(page: Page) -> None:
     """Every product of the page: none but itself is named in what is published for it."""
     products = json.loads(page.text_content("#page-data") or "")["products"]

@@ -62,6 +62,24 @@ def test_lookup_difference_threshold_and_file(tmp_path: Path) -> None:
 
 
 @needs_node
+def test_a_change_starts_at_the_number_of_the_patient() -> None:
+    """Of 0.3 with the event 40% keep it, of 0.7 without 10% come to it: 0.19, not 0.3."""
+    change = {
+        "averted_per_100": 10.0, "low": 5.0, "high": 20.0,
+        "bands": [
+            {"below": 0.2, "n_with_event": 50, "n_without": 450, "kept": 0.5, "caused": 0.0},
+            {"below": None, "n_with_event": 400, "n_without": 600, "kept": 0.4, "caused": 0.1},
+        ],
+    }  # fmt: skip
+    ((low, high),) = ask([{"kind": "changes", "change": change, "risks": [0.1, 0.3]}])
+    assert low["value"] == pytest.approx(-0.05)
+    assert high["value"] == pytest.approx(0.3 * 0.4 + 0.7 * 0.1 - 0.3)
+    assert [high["low"], high["high"]] == pytest.approx([-0.22, -0.055])  # as 20 and 5 are to 10
+    error = np.sqrt(0.09 * 0.4 * 0.6 / 400 + 0.49 * 0.1 * 0.9 / 600)
+    assert high["mc_error"] == pytest.approx(error)
+
+
+@needs_node
 @pytest.mark.skipif(not grid_path().is_file(), reason="no grid ships")
 def test_the_file_of_every_setting_that_ships_is_its_design(tmp_path: Path) -> None:
     grid = load_regimen_grid()

@@ -1610,8 +1610,8 @@
       )
     );
   }
-  function plan({ regimens, default_regimen: name }) {
-    const note = regimens.find((one) => one.name === name)?.note ?? "";
+  function plan({ regimens: regimens2, default_regimen: name }) {
+    const note = regimens2.find((one) => one.name === name)?.note ?? "";
     return `as planned: ${plainName(name)}${note ? ` (${note.replace(/\.$/, "")})` : ""}`;
   }
   function controls(page2, simulated, letter, settings, changed) {
@@ -2471,6 +2471,93 @@
     return error === null ? "unknown" : fixed(100 * error, 1);
   }
 
+  // src/offline.js
+  var NOTICE = "In simulated patients of like risk, not in this one.";
+  function comparisonOf(page2, grid, { product, regimen, landmark, row: row2 }, content) {
+    if (content.kind !== "risk" || product === null || regimen === null || landmark) return null;
+    const isPlan = regimen.name === product.default_regimen && page2.prophylaxis.every(({ column }) => row2[column] === regimen.row[column]);
+    const changes = grid.products.find((one) => one.product === product.name)?.changes ?? [];
+    const known = changes.filter((change) => bandOf(change, content.grade2plus.estimate.value));
+    if (!isPlan || known.length === 0) return null;
+    const { estimate } = content.grade2plus;
+    const people2 = changes[0].bands.reduce((sum, band) => sum + band.n_with_event + band.n_without, 0);
+    const own = { value: estimate.value, low: estimate.low, high: estimate.high, mc_error: null };
+    return {
+      model: "",
+      window: windowInWords(product.window_d, 0),
+      risk: { grade2plus: own, grade3plus: null },
+      as_simulated: null,
+      starts_at_model: true,
+      baseline: { label: "As planned", shares: { grade2plus: own, grade3plus: null } },
+      alternatives: known.map((change) => {
+        const difference2 = differenceOf(change, estimate.value);
+        const after = { ...difference2, value: estimate.value + difference2.value, low: null, high: null };
+        return {
+          label: change.label,
+          kind: change.kind,
+          shares: { grade2plus: after, grade3plus: null },
+          difference: { grade2plus: difference2, grade3plus: null }
+        };
+      }),
+      n_people: people2 / 2,
+      // each has two futures
+      seed: grid.seed,
+      effect_on_tumour: "unknown",
+      why_none: "",
+      notice: NOTICE
+    };
+  }
+  function bandOf({ bands }, risk) {
+    const band = bands.find(({ below }) => below === null || risk < below);
+    return band && band.kept !== null && band.caused !== null ? band : void 0;
+  }
+  function differenceOf(change, risk) {
+    const band = bandOf(change, risk);
+    if (!band || band.kept === null || band.caused === null) throw new Error("no band of this risk");
+    const { kept, caused, n_with_event: events, n_without: others } = band;
+    const value = (1 - risk) * caused - risk * (1 - kept);
+    const variance = risk ** 2 * kept * (1 - kept) / events + (1 - risk) ** 2 * caused * (1 - caused) / others;
+    const { averted_per_100: averted, low, high } = change;
+    const ends = averted === 0 ? [] : [value * low / averted, value * high / averted];
+    return {
+      value,
+      low: ends.length ? Math.min(...ends) : null,
+      high: ends.length ? Math.max(...ends) : null,
+      mc_error: Math.sqrt(variance)
+    };
+  }
+  function offlineOf(page2, grid) {
+    const place = h("div", {});
+    const section = h(
+      "section",
+      { class: "offline", "aria-label": "If the plan were changed" },
+      h("h3", {}, "If the plan were changed"),
+      place
+    );
+    let [made2, chosen] = ["", 0];
+    section.addEventListener("change", ({ target }) => {
+      chosen = [...section.querySelectorAll("input")].findIndex((one) => one === target);
+    });
+    return {
+      /**
+       * @param {Entries} entries
+       * @param {Content} content
+       */
+      show(entries, content) {
+        const comparison = comparisonOf(page2, grid, entries, content);
+        section.hidden = comparison === null;
+        const text = JSON.stringify(comparison);
+        if (comparison !== null && text !== made2) {
+          place.replaceChildren(comparisonPanel(comparison));
+          const inputs = section.querySelectorAll("input");
+          if (chosen > 0 && chosen < inputs.length) inputs[chosen].click();
+        }
+        made2 = text;
+        return section;
+      }
+    };
+  }
+
   // src/simulate.js
   var WAITING = "Simulating: about half a minute, a little longer the first time.";
   function simulationOf(page2) {
@@ -2720,7 +2807,13 @@
     update();
   });
   update();
+  var packedRegimens = document.getElementById("regimens")?.textContent;
+  var regimens = packedRegimens ? unpack(packedRegimens) : null;
+  regimens?.then((grid) => {
+    simulation ??= offlineOf(page, grid);
+    update();
+  });
   tabs({
-    "regimen-panel": async (panel2) => panel2.replaceChildren(designer(page, await unpack(byId("regimens").textContent ?? "")))
+    "regimen-panel": async (panel2) => regimens && panel2.replaceChildren(designer(page, await regimens))
   });
 })();
