@@ -233,6 +233,7 @@ function answerOf(page, product, sides, arms) {
     ],
   }));
   return [
+    h("h2", {}, "What trials would report"),
     isSame
       ? h("p", {}, "Both are the same: change one.")
       : h("p", { class: "number" }, ...inWords(first, second)),
@@ -328,7 +329,7 @@ function selection(product, changes) {
   return h(
     "section",
     { "aria-label": "Who gets prophylaxis" },
-    h("h3", {}, "Who gets prophylaxis"),
+    h("h2", {}, "Who gets prophylaxis"),
     h("p", { class: "field" }, h("label", { for: "agent" }, "Agent"), agent),
     h("p", { class: "field" }, h("label", { for: "threshold" }, "Treated at a risk of"), h("span", { class: "controls" }, threshold, atRisk)),
     h("p", { class: "field" }, h("label", { for: "harm" }, "Harm of a course"), h("span", { class: "controls" }, harm, cost)),
