@@ -99,9 +99,18 @@ class CRSRiskError(Exception):
         found = HIDDEN if _A_CELL.match(self.key) else self.found
         return self._told(found, self.cure_for_log)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An error of another process comes back whole."""
+        names = ("where", "key", "found", "expected", "cure", "cure_for_log")
+        return _again, (type(self), {name: getattr(self, name) for name in names})
+
     def _told(self, found: str, cure: str) -> str:
         place = f"{self.where}, {self.key}" if self.key else self.where
         return f"{place}: found {found}; expected {self.expected}. Cure: {cure}"
+
+
+def _again(kind: type[CRSRiskError], parts: dict[str, str]) -> CRSRiskError:
+    return kind(**parts)
 
 
 class InputError(CRSRiskError):
@@ -110,3 +119,7 @@ class InputError(CRSRiskError):
 
 class OutputError(CRSRiskError):
     """A folder or file that cannot be written."""
+
+
+class ClusterError(CRSRiskError):
+    """Processes or a cluster that cannot do the work, or were lost while they did it."""

@@ -6,7 +6,7 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -129,7 +129,13 @@ Page = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a result that is there already.")
 ]
-Workers = Annotated[int, typer.Option(help="Threads; the result does not depend on it.", min=1)]
+Workers = Annotated[
+    int,
+    typer.Option(
+        help="Threads, or processes with --cluster processes; the result does not depend on it.",
+        min=1,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -240,6 +246,44 @@ def _table_options(
     return joined(confirmed, stated)
 
 
+def _cluster_option(
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Do the work on a Dask cluster: the address of its scheduler, as tcp://host:8786;"
+            " or `processes` for processes here. The result is the same. Default: threads.",
+        ),
+    ] = None,
+) -> None:
+    pass
+
+
+def runs_anywhere(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command with ``workers`` the option on where its work is done."""
+    own, options = _parameters(command), _parameters(_cluster_option)
+
+    @functools.wraps(command)
+    def run(*, cluster: str | None = None, **values: Any) -> None:
+        from crsrisk.executor import working_on
+
+        with working_on(cluster, workers=values["workers"]):
+            command(**values)
+
+    shown: list[inspect.Parameter] = []
+    for name, one in own.items():
+        shown.extend((one, *options.values()) if name == "workers" else (one,))
+    _show(run, shown)
+    return run
+
+
+def _show(run: Callable[..., None], parameters: Iterable[inspect.Parameter]) -> None:
+    """Let a command be read as having these parameters."""
+    shown = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
+    run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in shown}
+
+
 def reads_table(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options on how its table is read; it gets them as one ``reading``."""
     own, options = _parameters(command), _parameters(_table_options)
@@ -250,10 +294,7 @@ def reads_table(command: Callable[..., None]) -> Callable[..., None]:
         command(**values, reading=_table_options(**told))
 
     shown = [*(one for name, one in own.items() if name != "reading"), *options.values()]
-    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in shown]
-    )
-    run.__annotations__ = {one.name: one.annotation for one in shown}
+    _show(run, shown)
     return run
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +23,7 @@ from crsrisk.cli.application import (
     arms_of,
     print_json,
     products_in,
+    runs_anywhere,
     say,
 )
 
@@ -33,6 +34,7 @@ app.add_typer(export, name="export", rich_help_panel=PANELS[0])
 
 
 @app.command(rich_help_panel=PANELS[0])
+@runs_anywhere
 def simulate(
     patients: Annotated[int, typer.Option(help="How many patients.", min=1)] = 1000,
     product: Products = None,
@@ -40,9 +42,23 @@ def simulate(
     mitigation: Mitigations = None,
     scenario: Scenario = "reference",
     seed: Seed = 1,
-    out: Annotated[Path, typer.Option(help="File to write: .parquet or .csv.")] = Path(
-        "cohort.parquet"
-    ),
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="File to write: .parquet or .csv. With --part-size a folder, or its address, as"
+            " s3://bucket/cohort.",
+        ),
+    ] = "cohort.parquet",
+    part_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Write Parquet files of so many patients each, as 100000. The same command goes on"
+            " after an interruption.",
+            min=1,
+        ),
+    ] = None,
     trajectories: Annotated[
         bool, typer.Option("--trajectories", help="Write half-hourly courses beside it.")
     ] = False,
@@ -57,27 +73,36 @@ def simulate(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a cohort and write it with its manifest."""
-    from crsrisk.studies.export import export_cohort
+    from crsrisk.studies.export import export_cohort, file_of
+    from crsrisk.studies.export_parts import export_parts, refuse_companions
     from crsrisk.terminal import steps
 
     arms, world = arms_of(
         product, scenario=scenario, regimen=regimen, mitigations=tuple(mitigation or ())
     )
-    target = out if out.suffix or out.is_dir() else out.with_suffix(".parquet")
-    with steps() as begin:
-        exported = export_cohort(
-            target,
-            arms=arms,
-            world=world,
-            n_patients=patients,
-            seed=seed,
-            workers=workers,
-            has_truth=truth,
-            truth_repetitions=truth_repetitions,
-            has_trajectories=trajectories,
-            overwrite=overwrite,
-            begin=begin,
-        )
+    choices: dict[str, Any] = {
+        "arms": arms,
+        "world": world,
+        "n_patients": patients,
+        "seed": seed,
+        "workers": workers,
+        "overwrite": overwrite,
+    }
+    if part_size is not None:
+        refuse_companions(has_truth=truth, has_trajectories=trajectories)
+        with steps() as begin:
+            exported = export_parts(out, part_size=part_size, begin=begin, **choices)
+    else:
+        target = file_of(out)
+        with steps() as begin:
+            exported = export_cohort(
+                target,
+                has_truth=truth,
+                truth_repetitions=truth_repetitions,
+                has_trajectories=trajectories,
+                begin=begin,
+                **choices,
+            )
     if as_json:
         print_json(exported.to_dict())
     else:
@@ -85,6 +110,7 @@ def simulate(
 
 
 @app.command(rich_help_panel=PANELS[0])
+@runs_anywhere
 def forecast(
     product: Annotated[
         list[str] | None,

@@ -41,6 +41,7 @@ from crsrisk.results import to_plain
 ROWS_PER_GROUP = 65_536
 _A_DATE = re.compile(rb"\d{4}-\d{2}-\d{2}T[\d:]+Z")  # in the properties of a workbook
 _A_NUMBER = re.compile(r"[+-]?[0-9.,' ]+([eE][+-]?[0-9]+)?")
+DATA_ARE = "synthetic: simulated patients, no real person, no external validation"
 INDEX = ".crsrisk-files.json"  # in a result folder: which files belong to the result
 _WRITTEN: ContextVar[list[Path] | None] = ContextVar("files written", default=None)
 _DISK_TROUBLES = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG}
@@ -346,10 +347,11 @@ def write_parquet_stream(path: str | Path, frames: Iterable[pd.DataFrame]) -> in
     differs raises :class:`ValueError`.
     """
     with write_beside(path) as beside:
-        return _stream_parquet(beside, frames)
+        return stream_parquet(beside, frames)
 
 
-def _stream_parquet(beside: Path, frames: Iterable[pd.DataFrame]) -> int:
+def stream_parquet(target: Any, frames: Iterable[pd.DataFrame]) -> int:
+    """:func:`write_parquet_stream` into a path or an open stream of bytes, as it is."""
     schema, waiting, rows = None, None, 0
     writer: Any = None
     try:
@@ -358,7 +360,7 @@ def _stream_parquet(beside: Path, frames: Iterable[pd.DataFrame]) -> int:
             if schema is None:
                 schema = table.schema
                 writer = pq.ParquetWriter(
-                    beside, schema, compression="zstd", write_page_checksum=True
+                    target, schema, compression="zstd", write_page_checksum=True
                 )
             rows += table.num_rows
             waiting = table if waiting is None else pa.concat_tables([waiting, table])
@@ -566,7 +568,7 @@ class Manifest:
     products: tuple[str, ...] = ()
     regimen: str = ""
     mitigations: tuple[str, ...] = ()
-    data_are: str = "synthetic: simulated patients, no real person, no external validation"
+    data_are: str = DATA_ARE
 
 
 def manifest_path(path: str | Path) -> Path:

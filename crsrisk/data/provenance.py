@@ -19,6 +19,7 @@ from pydantic import Field
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.files import frame_digest, manifest_path, read_manifest
+from crsrisk.data.part_files import are_unchanged
 from crsrisk.errors import InputError
 from crsrisk.wording import NOTICE
 
@@ -172,8 +173,10 @@ def _sortable(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def origin_of(table: Path) -> Origin:
     """`simulated` for a file beside which ``crsrisk simulate`` left a manifest with its hash, else
-    `table`.
+    `table`; of a table in parts, all of them.
     """
+    if table.is_dir():
+        return "simulated" if are_unchanged(table) else "table"
     if not manifest_path(table).is_file():
         return "table"
     try:

@@ -28,6 +28,7 @@ from narwhals.stable.v1.typing import IntoDataFrame
 from numpy.typing import NDArray
 
 from crsrisk.data.files import cannot_read, check_header, read_parquet_cells
+from crsrisk.data.part_files import read_parts
 from crsrisk.data.written_numbers import POINT, Decimal, NumberStyle, Thousands, read_number
 from crsrisk.errors import InputError
 
@@ -149,6 +150,8 @@ def open_table(source: Source, dialect: Dialect = AS_FOUND) -> SourceTable:
     if not isinstance(source, str | Path):
         return _from_memory(source, dialect)
     path = Path(source)
+    if path.is_dir():
+        return SourceTable(str(path), read_parts(path), _style_of(dialect))
     name = path.name.lower()
     if name.endswith((*CSV_SUFFIXES, *(f"{end}.gz" for end in CSV_SUFFIXES))):
         return _read_text(path, _bytes_of(path), dialect)

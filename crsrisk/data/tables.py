@@ -36,6 +36,7 @@ from crsrisk.data.columns import (
 from crsrisk.data.files import read_csv_cells, read_parquet_cells
 from crsrisk.data.identity import contradictions
 from crsrisk.data.overlooked import refuse_long, refuse_overlooked, usual_names
+from crsrisk.data.part_files import read_parts
 from crsrisk.data.product_facts import FACTS, product_facts
 from crsrisk.data.product_names import shipped_name
 from crsrisk.data.quantities import Table, note_unread, read_quantity, upper_limits
@@ -122,6 +123,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
     ['int64', 'bool', 'float64']
     """
     path = Path(path)
+    if path.is_dir():
+        return read_parts(path)
     if path.suffix.lower() == ".parquet":
         return read_parquet_cells(path)
     cells = read_csv_cells(path)

@@ -39,9 +39,9 @@ from crsrisk.evaluation.metrics import (
     standard_error,
 )
 from crsrisk.evaluation.resampling import Develop
+from crsrisk.executor import side_by_side
 from crsrisk.model.predict import predict
 from crsrisk.results import Z_95, Estimate, NotEstimable
-from crsrisk.threads import side_by_side
 
 MIN_PLACES = 3
 MIN_EVENTS = 10  # and as many patients without, in a place that is evaluated by itself

@@ -34,10 +34,10 @@ from crsrisk.evaluation.metrics import (
     point_auroc,
     point_auroc_within,
 )
+from crsrisk.executor import side_by_side
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.streams import uniforms
-from crsrisk.threads import side_by_side
 
 TUNED_AT_LEAST = 20
 """Resamples in which tuning is repeated; the others use the tuning result of the evaluated

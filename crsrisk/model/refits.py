@@ -27,6 +27,7 @@ from scipy.special import expit, stdtrit
 
 from crsrisk import streams
 from crsrisk.errors import InputError
+from crsrisk.executor import side_by_side
 from crsrisk.model.booster_text import (
     CATEGORICAL,
     DEFAULT_LEFT,
@@ -39,7 +40,6 @@ from crsrisk.model.fit import fit
 from crsrisk.model.forest import NODE, Forest, raw_log_odds_by
 from crsrisk.model.predict import filled, raw_log_odds
 from crsrisk.model.risk_model import RiskModel
-from crsrisk.threads import side_by_side
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]

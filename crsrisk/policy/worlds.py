@@ -20,6 +20,7 @@ from crsrisk.data.potential_outcomes import (
     Strategy,
 )
 from crsrisk.data.world import World
+from crsrisk.executor import side_by_side
 from crsrisk.policy.cohort import Scores, harms_of
 from crsrisk.policy.strategy_value import StrategyValue, usable_threshold
 from crsrisk.policy.table import FloatArray, IndividualEffects, at_or_above, realised_effects
@@ -28,7 +29,6 @@ from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.population import sample
 from crsrisk.simulation.potential_outcomes import Tracks, potential_outcomes, simulate_strategies
-from crsrisk.threads import side_by_side
 from crsrisk.uncertainty.constants import (
     RESCUE,
     Constant,

@@ -4,7 +4,8 @@ with the truth behind them in a table of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from crsrisk.data.product import Product
 from crsrisk.data.world import World, load_world, with_own_places
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
+from crsrisk.executor import each_done, is_elsewhere
 from crsrisk.simulation.arm import arms_by_tumour_type, make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import course, outcomes
@@ -121,38 +123,66 @@ def stream_cohort(
             expected="at least one of each",
             cure="ask for one patient and one product or more",
         )
-    whole = manifest(arms, world=world, seed=seed, n_patients=n_patients)
-    for first in range(start, start + n_patients, chunk):
-        stop = min(first + chunk, start + n_patients)
-        draws = draw(assumptions=world.assumptions, seed=seed, start=first, stop=stop)
-        lot = draws.patient_id % len(arms)
-        wanted = np.ones(len(lot), dtype=np.bool_) if chosen is None else chosen(draws)
-        if not wanted.any():
-            continue
-        groups = [
-            (part, mine[rows])
-            for k, arm in enumerate(arms)
-            if len(mine := np.flatnonzero((lot == k) & wanted))
-            for part, rows in arms_by_tumour_type(
-                arm, world=world, seed=seed, patient_id=draws.patient_id[mine]
-            )
-        ]
-        tables = [
-            _of_arm(arm, draws, world=world, seed=seed, rows=rows, workers=workers)
-            for arm, rows in groups
-        ]
-        observed, followed, landmarks, truth = (
-            pd.concat(parts, ignore_index=True).sort_values("patient_id", ignore_index=True)
-            for parts in zip(*tables, strict=True)
+    end = start + n_patients
+    spans = ((first, min(first + chunk, end)) for first in range(start, end, chunk))
+    make = partial(
+        _of_span,
+        arms=tuple(arms),
+        world=world,
+        seed=seed,
+        whole=manifest(arms, world=world, seed=seed, n_patients=n_patients),
+        chosen=chosen,
+    )
+    if is_elsewhere() and chosen is None:
+        made = each_done(make, spans)
+    else:
+        made = (make(span, workers=workers) for span in spans)
+    yield from (cohort for cohort in made if cohort is not None)
+
+
+def _of_span(
+    span: tuple[int, int],
+    *,
+    arms: Sequence[Arm],
+    world: World,
+    seed: int,
+    whole: Mapping[str, Any],
+    chosen: Callable[[Draws], NDArray[np.bool_]] | None,
+    workers: int = 1,
+) -> Cohort | None:
+    """Patients from the first number of a span to before the second; None where nobody is
+    chosen.
+    """
+    first, stop = span
+    draws = draw(assumptions=world.assumptions, seed=seed, start=first, stop=stop)
+    lot = draws.patient_id % len(arms)
+    wanted = np.ones(len(lot), dtype=np.bool_) if chosen is None else chosen(draws)
+    if not wanted.any():
+        return None
+    groups = [
+        (part, mine[rows])
+        for k, arm in enumerate(arms)
+        if len(mine := np.flatnonzero((lot == k) & wanted))
+        for part, rows in arms_by_tumour_type(
+            arm, world=world, seed=seed, patient_id=draws.patient_id[mine]
         )
-        yield Cohort(
-            observed=observed,
-            outcomes=followed,
-            course=landmarks,
-            truth=truth,
-            manifest=whole,
-            arms=tuple(arms),
-        )
+    ]
+    tables = [
+        _of_arm(arm, draws, world=world, seed=seed, rows=rows, workers=workers)
+        for arm, rows in groups
+    ]
+    observed, followed, landmarks, truth = (
+        pd.concat(parts, ignore_index=True).sort_values("patient_id", ignore_index=True)
+        for parts in zip(*tables, strict=True)
+    )
+    return Cohort(
+        observed=observed,
+        outcomes=followed,
+        course=landmarks,
+        truth=truth,
+        manifest=whole,
+        arms=tuple(arms),
+    )
 
 
 def simulate_cohort(

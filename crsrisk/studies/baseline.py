@@ -32,6 +32,7 @@ from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import all_products, load_product
 from crsrisk.errors import InputError
 from crsrisk.evaluation.evaluate import Evaluation
+from crsrisk.executor import side_by_side
 from crsrisk.folders import evidence_only_products
 from crsrisk.model import refits as refits_of
 from crsrisk.model.companions import reference_groups, save_companions
@@ -64,7 +65,6 @@ from crsrisk.studies.export import companions, manifest_writer, one_table, rejec
 from crsrisk.studies.generator import make_card
 from crsrisk.studies.serving import served_form
 from crsrisk.studies.world_spread import world_spreads
-from crsrisk.threads import side_by_side
 from crsrisk.wording import NOTICE
 
 Begin = Callable[[str, int], Callable[[int], None]]

@@ -27,6 +27,7 @@ from crsrisk.evaluation.benchmark import (
     expected_log_loss,
     share_of_gain,
 )
+from crsrisk.executor import side_by_side
 from crsrisk.model.comparators import ProductRate
 from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
@@ -35,7 +36,6 @@ from crsrisk.model.predict import predict
 from crsrisk.results import Estimate, Result
 from crsrisk.simulation.true_risk import true_risk
 from crsrisk.studies.experiment import Place, patients_from, place_of
-from crsrisk.threads import side_by_side
 
 Floats = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]

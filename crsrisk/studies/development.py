@@ -19,6 +19,7 @@ from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth, benchmark_of_risks, note_of
 from crsrisk.evaluation.evaluate import HELD_OUT, Evaluation, evaluate
 from crsrisk.evaluation.resampling import Develop
+from crsrisk.executor import side_by_side
 from crsrisk.model.comparators import ProductRate, comparators
 from crsrisk.model.explain import explain
 from crsrisk.model.features import ModelConfig, load_config
@@ -30,7 +31,6 @@ from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.tune import tune
 from crsrisk.simulation.true_risk import TrueRisk, true_risk
 from crsrisk.studies.experiment import Experiment
-from crsrisk.threads import side_by_side
 
 Floats = NDArray[np.float64]
 MODEL = "model"

@@ -20,6 +20,7 @@ from crsrisk.data.files import write_json, write_text
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.errors import InputError
 from crsrisk.evaluation.explanation_truth import Agreement
+from crsrisk.executor import side_by_side
 from crsrisk.folders import find
 from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
@@ -46,7 +47,6 @@ from crsrisk.studies.explanation_games import (
     surrogates_of,
 )
 from crsrisk.terminal import Console, TextTable, console_of, text_table
-from crsrisk.threads import side_by_side
 
 Begin: TypeAlias = Callable[[str, int], Callable[[int], None]]
 EXPLAINER_BAR = 1e-8  # log-odds

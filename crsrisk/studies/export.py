@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ from crsrisk.data.files import (
     write_table_stream,
     write_text,
 )
+from crsrisk.data.part_files import is_address
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.results import Estimate, Result
@@ -64,6 +66,29 @@ def beside(path: Path, word: str) -> Path:
     return path.with_name(f"{path.stem}.{word}{path.suffix}")
 
 
+def file_of(out: str) -> Path:
+    """The file that an option means; ``.parquet`` where it has no suffix.
+
+    >>> file_of("my/cohort").name
+    'cohort.parquet'
+
+    Raises
+    ------
+    InputError
+        For an address.
+    """
+    if is_address(out):
+        raise InputError(
+            where="simulate",
+            key="--out",
+            found=f"{out}, an address, without --part-size",
+            expected="a path; an address holds a table in parts",
+            cure="add --part-size 100000",
+        )
+    path = Path(out)
+    return path if path.suffix or path.is_dir() else path.with_suffix(".parquet")
+
+
 def one_table(cohort: Cohort) -> pd.DataFrame:
     """Observed columns, then outcomes, one row a patient."""
     return cohort.observed.merge(cohort.outcomes, on="patient_id", validate="one_to_one")
@@ -92,6 +117,7 @@ class ExportedCohort(Result):
     files : paths; each has its manifest beside it.
     n_patients, seed, scenario : what was simulated.
     products : rates by product.
+    n_parts : of a cohort in parts, whose folder is the file; None for a single file.
     notice : what the data are.
     """
 
@@ -100,11 +126,15 @@ class ExportedCohort(Result):
     seed: int
     scenario: str
     products: Mapping[str, ProductSummary]
+    n_parts: int | None = None
     notice: str = COHORT_NOTICE
 
     def summary(self) -> str:
         """Where the files are, and the rates with their Monte Carlo errors."""
-        lines = [f"Wrote {file} (manifest beside it)" for file in self.files]
+        how = "manifest beside it"
+        if self.n_parts is not None:
+            how = f"{self.n_parts:,} part{'s' * (self.n_parts > 1)}, manifest among them"
+        lines = [f"Wrote {file} ({how})" for file in self.files]
         for name, rates in self.products.items():
             grade2plus = rates.crs_grade2plus
             lines.append(
@@ -164,7 +194,7 @@ def export_cohort(
         which another process writes.
     """
     repetitions = truth_repetitions if has_truth else None
-    _check_request(
+    check_request(
         arms,
         world=world,
         n_patients=n_patients,
@@ -183,10 +213,10 @@ def export_cohort(
             chunk=chunk,
         )
         write = manifest_writer(arms, world=world, seed=seed)
-        counts = _write_cohort(path, cohorts(), write=write, advance=_bar(begin, n_patients))
+        counts = _write_cohort(path, cohorts(), write=write, advance=bar(begin, n_patients))
         files = [path]
         if repetitions is not None:
-            advance = _bar(begin, 2 * n_patients, title="Re-simulating for the truth")
+            advance = bar(begin, 2 * n_patients, title="Re-simulating for the truth")
             again = partial(
                 risk_of_arm, world=world, seed=seed, n_replicates=repetitions, workers=workers
             )
@@ -206,7 +236,7 @@ def export_cohort(
     )
 
 
-def _bar(
+def bar(
     begin: Begin | None, total: int, *, title: str = "Simulating patients"
 ) -> Callable[[int], None] | None:
     return None if begin is None else begin(title, total)
@@ -267,23 +297,25 @@ def _write_companion(
     return target
 
 
-def manifest_writer(arms: Sequence[Arm], *, world: World, seed: int) -> partial[Manifest]:
-    """Writes manifests of files of these arms (path, columns, n_rows); the hash covers a user's own
-    products too.
-    """
+def manifest_of(arms: Sequence[Arm], *, world: World, seed: int) -> dict[str, Any]:
+    """What a manifest says of any file of these arms; the hash covers a user's own products too."""
     regimens = {arm.product.name: arm.regimen_name for arm in arms}
     is_one = len(set(regimens.values())) == 1
     listed = "; ".join(f"{name}: {regimen}" for name, regimen in regimens.items())
-    return partial(
-        write_manifest,
-        seed=seed,
-        scenario=world.scenario.name,
-        version=__version__,
-        products=list(regimens),
-        assumptions_hash=digest_of([world.digest, [arm.product.model_dump() for arm in arms]]),
-        regimen=arms[0].regimen_name if is_one else listed,
-        mitigations=arms[0].mitigations if arms else (),
-    )
+    return {
+        "seed": seed,
+        "scenario": world.scenario.name,
+        "version": __version__,
+        "products": list(regimens),
+        "assumptions_hash": digest_of([world.digest, [arm.product.model_dump() for arm in arms]]),
+        "regimen": arms[0].regimen_name if is_one else listed,
+        "mitigations": list(arms[0].mitigations) if arms else [],
+    }
+
+
+def manifest_writer(arms: Sequence[Arm], *, world: World, seed: int) -> partial[Manifest]:
+    """Writes manifests of files of these arms (path, columns, n_rows)."""
+    return partial(write_manifest, **manifest_of(arms, world=world, seed=seed))
 
 
 def reject_unused(mitigations: Sequence[str], *, world: World, where: str, key: str) -> None:
@@ -320,13 +352,13 @@ def refuse_twice(arms: Sequence[Arm]) -> None:
             )
 
 
-def _check_request(
+def check_request(
     arms: Sequence[Arm],
     *,
     world: World,
     n_patients: int,
-    has_trajectories: bool,
-    truth_repetitions: int | None,
+    has_trajectories: bool = False,
+    truth_repetitions: int | None = None,
 ) -> None:
     """Refuse what cannot be done before anything is simulated or written."""
     refuse_twice(arms)

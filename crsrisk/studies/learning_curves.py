@@ -40,6 +40,7 @@ from crsrisk.evaluation.benchmark import (
     expected_log_loss,
     share_of_gain,
 )
+from crsrisk.executor import side_by_side
 from crsrisk.model.comparators import (
     Comparator,
     ExplainableBoosting,
@@ -61,7 +62,6 @@ from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.simulation.true_risk import true_risk
 from crsrisk.studies.beyond_additive import BeyondAdditive, Worlds, beyond_additive
 from crsrisk.studies.experiment import experiment_file, products_of
-from crsrisk.threads import side_by_side
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -26,6 +26,7 @@ from crsrisk.data.files import write_json, write_text
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.evaluation.leaks import with_permuted_outcomes
 from crsrisk.evaluation.resampling import measure_all
+from crsrisk.executor import side_by_side
 from crsrisk.folders import names
 from crsrisk.model.comparators import ProductRate
 from crsrisk.model.features import load_config
@@ -42,7 +43,6 @@ from crsrisk.studies.experiment import (
     products_of,
 )
 from crsrisk.terminal import TextTable, console_of, text_table
-from crsrisk.threads import side_by_side
 
 Values = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]

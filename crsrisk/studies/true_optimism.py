@@ -27,13 +27,13 @@ from crsrisk.evaluation.resampling import (
     out_of_fold_risk,
     refit_in_resamples,
 )
+from crsrisk.executor import side_by_side
 from crsrisk.model.features import load_config
 from crsrisk.model.predict import predict
 from crsrisk.results import Estimate, Result
 from crsrisk.studies.development import Development
 from crsrisk.studies.experiment import experiment_file, patients_from, place_of, products_of
 from crsrisk.terminal import TextTable, console_of, text_table
-from crsrisk.threads import side_by_side
 
 Values = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]

@@ -26,6 +26,7 @@ from crsrisk.data.files import write_json, write_text
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.evaluation.against_truth import SplitHalves
 from crsrisk.evaluation.metrics import clip_risk
+from crsrisk.executor import side_by_side
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
 from crsrisk.model.risk_model import RiskModel
@@ -35,7 +36,6 @@ from crsrisk.simulation.observation import observe
 from crsrisk.simulation.true_risk import patients_by_id, risk_of_arm
 from crsrisk.studies.experiment import Place, experiment_file, patients_from, place_of, products_of
 from crsrisk.terminal import TextTable, console_of, text_table
-from crsrisk.threads import side_by_side
 
 Values = NDArray[np.float64]
 Begin = Callable[[str, int], Callable[[int], None]]

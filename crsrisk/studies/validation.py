@@ -40,6 +40,7 @@ from crsrisk.evaluation.paired_comparison import ModelComparison, compare_models
 from crsrisk.evaluation.resampling import Develop, Repeats, measure_all, refit_in_resamples
 from crsrisk.evaluation.sample_size import RileySizes, SampleSize, riley_sizes
 from crsrisk.evaluation.subgroups import GapDecomposition, decompose_gap
+from crsrisk.executor import side_by_side
 from crsrisk.folders import find
 from crsrisk.model.comparators import ProductRate, comparators
 from crsrisk.model.features import load_config
@@ -65,7 +66,6 @@ from crsrisk.studies.evaluate import (
     write_model_evaluation,
 )
 from crsrisk.studies.experiment import experiment_file
-from crsrisk.threads import side_by_side
 from crsrisk.wording import NOTICE, listed, number, plain_name, short_labels
 
 Floats = NDArray[np.float64]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from crsrisk.threads import side_by_side
+from crsrisk.executor import side_by_side
 from crsrisk.uncertainty.hierarchy import Model, fit
 from crsrisk.uncertainty.invented_figures import InventedFigures, Truths
 from crsrisk.uncertainty.rank_uniformity import Ranks

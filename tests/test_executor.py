@@ -7,7 +7,7 @@ import threading
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from crsrisk.threads import side_by_side
+from crsrisk.executor import side_by_side
 
 
 def _threads_of_linear_algebra() -> set[int]:

@@ -1,0 +1,139 @@
+"""Beyond one machine: the same commands on threads, on processes and on a Dask cluster, and what
+stands after somebody pulled a plug.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pytest
+
+from crsrisk import executor
+from crsrisk.data.tables import read_table
+from tests.cluster import Cluster, local_cluster
+from tests.stories.terminal import crsrisk, digests, done
+
+SIMULATE = ("simulate", "--product", "tarlatamab", "--product", "tebentafusp")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with local_cluster() as started:
+        yield started
+
+
+def test_parts_are_the_same_bytes_wherever_they_are_made(tmp_path: Path, cluster: Cluster) -> None:
+    places = {
+        "threads": ("--workers", 2),
+        "processes": ("--cluster", "processes", "--workers", 2),
+        "cluster": ("--cluster", cluster.address),
+    }
+    found, said = {}, {}
+    for name, where in places.items():
+        out = tmp_path / name
+        words = (*SIMULATE, "--patients", 350, "--part-size", 100, "--out", out, *where)
+        said[name] = done(*words, "--json").tree["products"]
+        found[name] = digests(out)
+    assert found["threads"] == found["processes"] == found["cluster"]
+    assert said["threads"] == said["processes"] == said["cluster"]
+
+    done(*SIMULATE, "--patients", 350, "--out", tmp_path / "one.parquet")
+    whole = read_table(tmp_path / "one.parquet")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "cluster"), whole)
+    files = str(tmp_path / "cluster" / "*.parquet")
+    assert pl.read_parquet(files).equals(pl.from_pandas(whole))
+    (shares,) = duckdb.sql(f"select count(*), sum(crs_any::int) from '{files}'").fetchall()
+    assert shares == (350, whole["crs_any"].sum())
+
+
+def test_one_file_is_the_same_bytes_from_a_cluster(tmp_path: Path, cluster: Cluster) -> None:
+    words = (*SIMULATE, "--patients", 250, "--out")
+    done(*words, tmp_path / "a.csv")
+    done(*words, tmp_path / "b.csv", "--cluster", cluster.address)
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [("tcp://127.0.0.1:1", "no scheduler that answers"), ("cluster", "found 'cluster'")],
+)
+def test_an_address_that_leads_nowhere_is_told_first(
+    tmp_path: Path, address: str, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executor, "PATIENCE_S", 1)
+    out = tmp_path / "new" / "cohort"
+    answer = crsrisk(*SIMULATE, "--part-size", 100, "--out", out, "--cluster", address)
+    assert answer.code == 2
+    assert found in answer.err
+    assert not out.parent.exists()
+
+
+def test_a_missing_extra_is_told_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    answer = crsrisk(*SIMULATE, "--out", tmp_path / "a.csv", "--cluster", "tcp://127.0.0.1:1")
+    assert answer.code == 2
+    assert "crsrisk[dask]" in answer.err
+
+
+def command(out: Path, address: str) -> subprocess.Popen[str]:
+    """Ten parts, which take two workers some seconds, as a process of its own."""
+    words = (*SIMULATE, "--patients", "40000", "--part-size", "4000", "--cluster", address)
+    return subprocess.Popen(
+        [sys.executable, "-m", "crsrisk.cli", *words, "--out", str(out)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(out: Path, address: str) -> None:
+    process = command(out, address)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+
+
+def under_way(out: Path, process: subprocess.Popen[str]) -> dict[str, int]:
+    """When finished parts were written, once there are two and before there are all."""
+    start = time.monotonic()
+    while len(records := list(out.glob("_parts/part-*.json"))) < 2:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() - start < 120
+        time.sleep(0.01)
+    parts = [out / f"{record.stem}.parquet" for record in records]
+    return {part.name: part.stat().st_mtime_ns for part in parts}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["worker", "scheduler", "command"])
+def test_after_kill_9_only_parts_under_way_are_made_again(tmp_path: Path, victim: str) -> None:
+    with local_cluster() as cluster:
+        undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
+        finished(undisturbed, cluster.address)
+        (a_worker, _) = cluster.worker_ids()
+
+        process = command(out, cluster.address)
+        standing = under_way(out, process)
+        killed = {"worker": a_worker, "scheduler": cluster.scheduler.pid, "command": process.pid}
+        os.kill(killed[victim], signal.SIGKILL)
+        _, said = process.communicate(timeout=120)
+        code = {"worker": 0, "scheduler": 2, "command": -signal.SIGKILL}[victim]
+        assert process.returncode == code, said
+        if victim == "scheduler":
+            assert "a scheduler that is gone" in said
+            assert "run the same command again" in said
+        if victim == "command":
+            finished(out, cluster.address)
+    if victim == "scheduler":
+        with local_cluster() as cluster:
+            finished(out, cluster.address)
+    assert digests(out) == digests(undisturbed)
+    assert {name: (out / name).stat().st_mtime_ns for name in standing} == standing
