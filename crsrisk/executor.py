@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -74,8 +75,32 @@ def side_by_side(workers: int) -> Iterator[ThreadPoolExecutor]:
     ...     list(pool.map(abs, (-1, 2)))
     [1, 2]
     """
-    with threadpool_limits(1), ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+    with _OF_ONE_THREAD, ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         yield pool
+
+
+class _OneThread:
+    """Linear algebra on one thread from the first that enters to the last that leaves."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._limits: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._limits = threadpool_limits(1)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limits.restore_original_limits()
+
+
+_OF_ONE_THREAD = _OneThread()
 
 
 @contextmanager
@@ -147,10 +172,17 @@ def each_done(
     place = _PLACE.get()
     if place is not None:
         yield from _in_order(place, task, pieces, done)
-        return
-    with side_by_side(workers) as pool:
-        here = _Place("threads", pool, lambda: max(1, workers), {})
-        yield from _in_order(here, task, pieces, done)
+    elif workers <= 1:
+        for piece in pieces:
+            with _OF_ONE_THREAD:
+                result = task(piece)
+            if done is not None:
+                done(piece)
+            yield result
+    else:
+        with side_by_side(workers) as pool:
+            here = _Place("threads", pool, lambda: workers, {})
+            yield from _in_order(here, task, pieces, done)
 
 
 def _in_order(
@@ -275,6 +307,7 @@ def _leave_quietly() -> None:
 @contextmanager
 def _cluster(address: str) -> Iterator[_Place]:
     try:
+        import dask
         from distributed import Client
     except ImportError as problem:
         raise InputError(
@@ -285,8 +318,14 @@ def _cluster(address: str) -> Iterator[_Place]:
             cure="install crsrisk[dask], or leave --cluster out",
         ) from problem
     trouble: dict[str, Any] = {"where": address, "key": "--cluster"}
+    # a piece brings its world along; a warning of it says nothing that a user could change
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+        yield from _connected(Client, address, trouble)
+
+
+def _connected(client_of: Any, address: str, trouble: Mapping[str, Any]) -> Iterator[_Place]:
     try:
-        client = Client(address, timeout=PATIENCE_S, set_as_default=False)
+        client = client_of(address, timeout=PATIENCE_S, set_as_default=False)
     except (OSError, ValueError) as problem:
         raise ClusterError(
             **trouble,

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from crsrisk.cli.application import CPUS, PANELS, AsJson, Scenario, Workers, app, print_json, say
+from crsrisk.cli.application import (
+    CPUS,
+    PANELS,
+    AsJson,
+    Scenario,
+    Workers,
+    app,
+    print_json,
+    runs_anywhere,
+    say,
+)
 
 if TYPE_CHECKING:
     from crsrisk.data.product import Product
@@ -32,6 +42,7 @@ DEFAULT_SEED = 20261121
 
 
 @evidence.command()
+@runs_anywhere
 def compare(
     use: Use = None,
     trial: OwnTrials = None,
@@ -68,6 +79,7 @@ def compare(
 
 
 @evidence.command("forecast")
+@runs_anywhere
 def forecast_evidence(
     use: Use = None,
     trial: OwnTrials = None,

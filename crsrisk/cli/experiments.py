@@ -8,13 +8,14 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from crsrisk.cli.application import CPUS, PANELS, Overwrite, Workers, app, say
+from crsrisk.cli.application import CPUS, PANELS, Overwrite, Workers, app, runs_anywhere, say
 
 Begin: TypeAlias = Callable[[str, int], Callable[[int], None]]
 Tell: TypeAlias = Callable[[], None]
 
 
 @app.command(rich_help_panel=PANELS[0])
+@runs_anywhere
 def run(
     experiment: Annotated[Path, typer.Argument(help="Folder with experiment.yaml.")],
     overwrite: Overwrite = False,

@@ -26,6 +26,7 @@ from crsrisk.cli.application import (
     app,
     print_json,
     reads_table,
+    runs_anywhere,
     say,
 )
 
@@ -61,6 +62,7 @@ PolicyFolder = Annotated[
 
 
 @app.command(rich_help_panel=PANELS[3])
+@runs_anywhere
 def trial(
     design: Annotated[
         Path,
@@ -95,6 +97,7 @@ def trial(
 
 
 @policy.command("simulate")
+@runs_anywhere
 def simulate_policies(
     product: Product_,
     strategy: Annotated[

@@ -20,7 +20,7 @@ from crsrisk.data.potential_outcomes import (
     Strategy,
 )
 from crsrisk.data.world import World
-from crsrisk.executor import side_by_side
+from crsrisk.executor import each_done
 from crsrisk.policy.cohort import Scores, harms_of
 from crsrisk.policy.strategy_value import StrategyValue, usable_threshold
 from crsrisk.policy.table import FloatArray, IndividualEffects, at_or_above, realised_effects
@@ -379,27 +379,29 @@ def values_by_member(
     calibrated = member_values(ensemble, world=world, products=[arm.product])
     constants = consequence_constants(world)
     count = min(n_members or len(ensemble), len(ensemble))
+    assumed = [{**calibrated(k), **prior_values(constants, member=k)} for k in range(count)]
     alone = replace(study, workers=1)  # the members stand side by side
+    value = partial(_value_member, study=alone, arm=arm, world=world, n=n)
 
-    def assumed_by(k: int) -> dict[str, float]:
-        return {**calibrated(k), **prior_values(constants, member=k)}
-
-    def value_member(k: int) -> RuleValues:
-        assumed = assumed_by(k)
-        here = with_world_values(world, assumed)
-        product = with_product_values(arm.product, assumed)
-        again = make_arm(product, world=here, regimen=arm.regimen_name, mitigations=arm.mitigations)
-        values = value_rules(
-            alone, arm=replace(again, window_d=arm.window_d), world=here, n=n, seed=seed + k
-        )
+    def done(member: tuple[int, Mapping[str, float]]) -> None:
         if advance is not None:
             advance(1)
-        return values
 
-    with side_by_side(study.workers) as pool:
-        values = list(pool.map(value_member, range(count)))
+    members = ((seed + k, values) for k, values in enumerate(assumed))
+    values = list(each_done(value, members, workers=study.workers, done=done))
     weights = ensemble.weights[:count]
-    return MemberValues(values, [assumed_by(k) for k in range(count)], weights / weights.sum())
+    return MemberValues(values, assumed, weights / weights.sum())
+
+
+def _value_member(
+    member: tuple[int, Mapping[str, float]], *, study: RuleStudy, arm: Arm, world: World, n: int
+) -> RuleValues:
+    """The rules valued in one member: the seed of its patients, and what it assumes."""
+    seed, assumed = member
+    here = with_world_values(world, assumed)
+    product = with_product_values(arm.product, assumed)
+    again = make_arm(product, world=here, regimen=arm.regimen_name, mitigations=arm.mitigations)
+    return value_rules(study, arm=replace(again, window_d=arm.window_d), world=here, n=n, seed=seed)
 
 
 @dataclass(frozen=True)

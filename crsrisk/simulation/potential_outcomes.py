@@ -21,8 +21,8 @@ them apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,7 @@ from crsrisk.data.potential_outcomes import (
 from crsrisk.data.product import Premedication, Product, Regimen
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
+from crsrisk.executor import each_done
 from crsrisk.simulation.arm import Arm, make_arm, timetable
 from crsrisk.simulation.layout import PARAMETERS, WARD_H
 from crsrisk.simulation.parameters import patient_parameters
@@ -157,24 +158,29 @@ def _at_fever(
     treated = replace(arm, mitigations=(*arm.mitigations, *strategy.mitigations))
     merged = {name: values.copy() for name, values in usual.items()}
 
-    def course(hour: float) -> tuple[NDArray[np.int64], Tracks]:
-        rows = np.flatnonzero(fever == hour)
-        later = {
-            name: (
-                world.mitigations[name].model_copy(
-                    update={"prophylaxis_hours_before": -(hour + delay)}
-                )
-            )
-            for name in strategy.mitigations
-        }
-        here = replace(world, mitigations={**world.mitigations, **later})
-        return rows, run(treated, take(patients, rows), world=here).tracks
-
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        for rows, tracks in pool.map(course, hours):
-            for name, values in tracks.items():
-                merged[name][rows] = values
+    groups = [np.flatnonzero(fever == hour) for hour in hours]
+    pieces = (
+        (float(hour) + delay, take(patients, rows))
+        for hour, rows in zip(hours, groups, strict=True)
+    )
+    treat = partial(_treated_at, arm=treated, names=strategy.mitigations, world=world)
+    for rows, tracks in zip(groups, each_done(treat, pieces, workers=workers), strict=True):
+        for name, values in tracks.items():
+            merged[name][rows] = values
     return merged
+
+
+def _treated_at(
+    piece: tuple[float, Patients], *, arm: Arm, names: Sequence[str], world: World
+) -> Tracks:
+    """Patients who are given all of these agents at one hour after the first dose."""
+    hour, patients = piece
+    later = {
+        name: world.mitigations[name].model_copy(update={"prophylaxis_hours_before": -hour})
+        for name in names
+    }
+    here = replace(world, mitigations={**world.mitigations, **later})
+    return run(arm, patients, world=here).tracks
 
 
 Values = NDArray[np.float64]

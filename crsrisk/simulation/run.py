@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crsrisk.data.world import World
+from crsrisk.executor import each_done, is_elsewhere
 from crsrisk.simulation.arm import Arm, timetable
 from crsrisk.simulation.layout import LANES, SNAPSHOT, TICK_H, TRACE, TRACKS
 from crsrisk.simulation.parameters import patient_parameters
@@ -60,11 +62,20 @@ def run(
     each = min(_CHUNK, -(-len(patients) // (LANES * max(1, workers))) * LANES)
     rows = [np.arange(at, min(at + each, len(patients))) for at in range(0, len(patients), each)]
 
-    def work(some: NDArray[np.int64]) -> Episode:
-        return _run_chunk(arm, take(patients, some), world, substeps, has_support, has_traces)
-
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        parts = list(pool.map(work, rows))
+    work = partial(
+        _run_chunk,
+        arm,
+        world=world,
+        substeps=substeps,
+        has_support=has_support,
+        has_traces=has_traces,
+    )
+    groups = (take(patients, some) for some in rows)
+    if is_elsewhere() and len(rows) > 1:
+        parts = list(each_done(work, groups))
+    else:
+        with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+            parts = list(pool.map(work, groups))
     if len(parts) == 1:
         return parts[0]
     tracks = {name: np.concatenate([part.tracks[name] for part in parts]) for name in TRACKS}
@@ -79,7 +90,13 @@ def run(
 
 
 def _run_chunk(
-    arm: Arm, patients: Patients, world: World, substeps: int, has_support: bool, has_traces: bool
+    arm: Arm,
+    patients: Patients,
+    *,
+    world: World,
+    substeps: int,
+    has_support: bool,
+    has_traces: bool,
 ) -> Episode:
     plan = timetable(arm, world=world)
     n = len(patients)

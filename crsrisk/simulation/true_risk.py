@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ from crsrisk.data.cohort import Arm, Cohort
 from crsrisk.data.population import CONTINUOUS
 from crsrisk.data.world import World, load_world
 from crsrisk.errors import InputError
+from crsrisk.executor import each_done, is_elsewhere
 from crsrisk.results import Result, to_plain
 from crsrisk.simulation.arm import arms_by_tumour_type
 from crsrisk.simulation.observation import measured_latent, noise_sd
@@ -320,17 +322,49 @@ def risk_of_arm(
     ``advance`` is told how many patients are done (for a progress bar). Raises :class:`InputError`
     for an odd number.
     """
-    half = half_of(n_replicates, where="true_risk")
+    half_of(n_replicates, where="true_risk")
+    events = partial(
+        _events_again, arm, world=world, seed=seed, given=given, n_replicates=n_replicates
+    )
+    if not is_elsewhere():
+        counts = events(patients, workers=workers, advance=advance)
+    else:
+        size = max(1, _BATCH // n_replicates)
+        groups = (
+            take(patients, np.arange(at, min(at + size, len(patients))))
+            for at in range(0, len(patients), size)
+        )
+
+        def done(group: Patients) -> None:
+            if advance is not None:
+                advance(len(group))
+
+        counts = np.concatenate(list(each_done(events, groups, done=done)), axis=1)
+    return TrueRisk(patients.patient_id, given, counts[0], counts[1], n_replicates)
+
+
+def _events_again(
+    arm: Arm,
+    patients: Patients,
+    *,
+    world: World,
+    seed: int,
+    given: Given,
+    n_replicates: int,
+    workers: int = 1,
+    advance: Callable[[int], None] | None = None,
+) -> NDArray[np.int64]:
+    """Repetitions with grade 2 or more, and 3 or more, in both halves: (2, patients, 2)."""
     counts = np.zeros((2, len(patients), 2), dtype=np.int64)
     for rows, again in redrawn(
         arm, patients, world=world, seed=seed, given=given, n_replicates=n_replicates
     ):
         episode = run(arm, again, world=world, workers=workers)
-        grade = grade_within(episode, window_h=24.0 * arm.window_d).reshape(len(rows), 2, half)
+        grade = grade_within(episode, window_h=24.0 * arm.window_d).reshape(len(rows), 2, -1)
         counts[0, rows], counts[1, rows] = (grade >= 2).sum(axis=2), (grade >= 3).sum(axis=2)
         if advance is not None:
             advance(len(rows))
-    return TrueRisk(patients.patient_id, given, counts[0], counts[1], n_replicates)
+    return counts
 
 
 def half_of(n_replicates: int, *, where: str) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -17,6 +19,7 @@ from crsrisk.data.cross_validation import (
 from crsrisk.data.ensemble import Ensemble
 from crsrisk.data.evidence_use import ScoredFigure
 from crsrisk.data.published_figures import PublishedFigure
+from crsrisk.executor import each_done, is_elsewhere
 from crsrisk.studies.calibration_task import CalibrationTask
 from crsrisk.uncertainty.cross_validation import ForecastRate, cross_validated, summarise
 from crsrisk.uncertainty.evidence_model import (
@@ -48,10 +51,17 @@ def leave_products_out(
     config = task.config
     products = sorted({scored.product for scored, _, _ in task.scored})
     advance = begin("Products left out", len(products))
+    pieces = [(name, config.seed + 100 * number) for number, name in enumerate(products)]
+    left_out = partial(_left_out, model=model, emulators=emulators, near=posterior)
+    # threads work inside a product, processes and clusters on several products
+    made = (
+        each_done(partial(left_out, replace(task, workers=1)), pieces)
+        if is_elsewhere()
+        else (left_out(task, piece) for piece in pieces)
+    )
     forecasts: list[ForecastRate] = []
-    for number, name in enumerate(products):
-        seed = config.seed + 100 * number
-        forecasts += _left_out(task, model, emulators, name, near=posterior, seed=seed)
+    for of_product in made:
+        forecasts += of_product
         advance(1)
     trial_sd = task.world.assumptions["evidence.between_trial_rate_sd"]
     rows, weights = cross_validated(
@@ -71,14 +81,16 @@ def leave_products_out(
 
 def _left_out(
     task: CalibrationTask,
+    piece: tuple[str, int],
+    *,
     model: Model,
     emulators: Mapping[str, FittedEmulator],
-    name: str,
-    *,
     near: Posterior,
-    seed: int,
 ) -> list[ForecastRate]:
-    """What a fit without a product's figures, and its file, say of its scored rates."""
+    """What a fit without a product's figures, and its file, say of its scored rates; ``piece``: the
+    product and a seed.
+    """
+    name, seed = piece
     config, latents, product = task.config, task.latents, task.products[name]
     n, rng = config.left_out_members, np.random.default_rng(seed)
     posterior = fit(model.without(name), n=config.spreads, seed=config.seed, near=near)

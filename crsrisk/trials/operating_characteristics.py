@@ -5,8 +5,8 @@ assumption is wrong, and its power over a grid of assumptions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -20,6 +20,7 @@ from crsrisk.data.operating_characteristics import (
     PowerCell,
 )
 from crsrisk.data.trial_plan import Design, Masking, PowerCurves, Screening, Sequential, Stated
+from crsrisk.executor import each_done
 from crsrisk.results import Estimate
 from crsrisk.trials.candidates import (
     ASTCT,
@@ -387,22 +388,46 @@ def power_grid(
     """
     cells = list(product(curves.base_rate, curves.risk_ratio, curves.threshold))
 
-    def work(cell: tuple[float, float, float]) -> PowerCell | None:
-        rate, ratio, threshold = cell
-        here = (
-            stated_pool(
-                stated, screening=screening, masking=masking, base_rate=rate, risk_ratio=ratio
-            )
-            if stated is not None
-            else _moved(_given(pool), base_rate=rate, risk_ratio=ratio, masking=masking)
-        )
-        power = _cell(here, curves, rate, ratio, threshold, screening, seed, alpha, sequential)
+    work = partial(
+        _power_of,
+        curves=curves,
+        stated=stated,
+        pool=pool,
+        screening=screening,
+        masking=masking,
+        seed=seed,
+        alpha=alpha,
+        sequential=sequential,
+    )
+
+    def done(cell: tuple[float, float, float]) -> None:
         if advance is not None:
             advance(1)
-        return power
 
-    with ThreadPoolExecutor(max_workers=workers) as threads:
-        return [cell for cell in threads.map(work, cells) if cell is not None]
+    made = each_done(work, cells, workers=workers, done=done)
+    return [cell for cell in made if cell is not None]
+
+
+def _power_of(
+    cell: tuple[float, float, float],
+    *,
+    curves: PowerCurves,
+    stated: Stated | None,
+    pool: Pool | None,
+    screening: Screening,
+    masking: Masking,
+    seed: int,
+    alpha: float,
+    sequential: Sequential | None,
+) -> PowerCell | None:
+    """Power at a base rate, risk ratio and threshold."""
+    rate, ratio, threshold = cell
+    here = (
+        stated_pool(stated, screening=screening, masking=masking, base_rate=rate, risk_ratio=ratio)
+        if stated is not None
+        else _moved(_given(pool), base_rate=rate, risk_ratio=ratio, masking=masking)
+    )
+    return _cell(here, curves, rate, ratio, threshold, screening, seed, alpha, sequential)
 
 
 def _given(pool: Pool | None) -> Pool:

@@ -9,8 +9,8 @@ chunks, and all designs and truths of one run see the same draws.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from scipy.stats import nbinom
 from crsrisk import streams
 from crsrisk.data.operating_characteristics import proportion
 from crsrisk.data.trial_plan import Design, Screening
+from crsrisk.executor import each_done, is_elsewhere
 from crsrisk.results import Estimate
 from crsrisk.trials.candidates import ASTCT, Pool
 from crsrisk.trials.checks import BoolArray, FloatArray, WholeArray
@@ -177,17 +178,11 @@ def run_trials(
     """
     both = size.design.co_primary_support if co_primary is None else co_primary
     starts = range(0, n_sim, CHUNK)
-
-    def work(first: int) -> Trials:
-        return _run_chunk(
-            size, arms, first=first, stop=min(first + CHUNK, n_sim), seed=seed, both=both
-        )
-
-    if workers == 1:
+    work = partial(_run_chunk, size=size, arms=arms, n_sim=n_sim, seed=seed, both=both)
+    if workers == 1 and not is_elsewhere():
         chunks = [work(first) for first in starts]
     else:
-        with ThreadPoolExecutor(max_workers=workers) as threads:
-            chunks = list(threads.map(work, starts))
+        chunks = list(each_done(work, starts, workers=workers))
     return Trials(
         **{
             part.name: np.concatenate([getattr(chunk, part.name) for chunk in chunks])
@@ -197,8 +192,9 @@ def run_trials(
 
 
 def _run_chunk(
-    size: DesignSize, arms: Arms, *, first: int, stop: int, seed: int, both: bool
+    first: int, *, size: DesignSize, arms: Arms, n_sim: int, seed: int, both: bool
 ) -> Trials:
+    stop = min(first + CHUNK, n_sim)
     n, n_looks = stop - first, size.at_look.size
     n_endpoints, n_arms = 2 if both else 1, arms.chance.shape[0]
     events = np.empty((n, n_looks, n_endpoints, n_arms, arms.n_strata), dtype=np.int32)

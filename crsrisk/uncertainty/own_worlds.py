@@ -11,7 +11,8 @@ come) cannot differ between patients of one trial and stay as they are.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import Trial
 from crsrisk.data.world import World
+from crsrisk.executor import each_done
 from crsrisk.simulation.arm import Arm, arms_by_tumour_type, make_arm
 from crsrisk.simulation.outcomes import outcomes
 from crsrisk.simulation.population import draw, transform_draws
@@ -60,13 +62,49 @@ def simulate_own_worlds(
     world : everything else.
     mitigations : names of prophylaxis given to everybody before dose 1.
     """
-    draws = draw(assumptions=world.assumptions, seed=seed, start=0, stop=n)
     lots = np.array_split(np.arange(n), len(trial.products))
-    pieces = [
-        (products[name], lot[at : at + CHUNK])
-        for name, lot in zip(trial.products, lots, strict=True)
+    pieces = (
+        _Piece(product, rows, _felt(values, rows, product, trial))
+        for product, lot in zip((products[name] for name in trial.products), lots, strict=True)
         for at in range(0, len(lot), CHUNK)
-    ]
+        for rows in [lot[at : at + CHUNK]]
+    )
+    task = partial(_simulated, trial=trial, world=world, seed=seed, mitigations=mitigations)
+
+    def done(piece: _Piece) -> None:
+        if advance is not None:
+            advance(len(piece.rows))
+
+    made = pd.concat(each_done(task, pieces, workers=workers, done=done), ignore_index=True)
+    return made.sort_values("patient_id", ignore_index=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """Neighbouring patients of one product, and the constants of their own that they can feel."""
+
+    product: Product
+    rows: Rows
+    own: Mapping[str, Values]
+
+
+def _felt(
+    values: Mapping[str, Values], rows: Rows, product: Product, trial: Trial
+) -> dict[str, Values]:
+    policy = trial.support_policy or product.support_policy
+    return {
+        key: value[rows]
+        for key, value in values.items()
+        if key not in OF_THE_TIMETABLE and is_felt(key, product=product, policy=policy)
+    }
+
+
+def _simulated(
+    piece: _Piece, *, trial: Trial, world: World, seed: int, mitigations: tuple[str, ...]
+) -> pd.DataFrame:
+    """Outcomes of the patients of a piece."""
+    first, stop = int(piece.rows[0]), int(piece.rows[-1]) + 1
+    draws = draw(assumptions=world.assumptions, seed=seed, start=first, stop=stop)
 
     def arm_of(product: Product, here: World, population: str | None) -> Arm:
         return make_arm(
@@ -79,32 +117,16 @@ def simulate_own_worlds(
             window_d=trial.window_d,
         )
 
-    def work(piece: tuple[Product, Rows]) -> pd.DataFrame:
-        product, rows = piece
-        policy = trial.support_policy or product.support_policy
-        felt = {
-            key: value
-            for key, value in values.items()
-            if key not in OF_THE_TIMETABLE and is_felt(key, product=product, policy=policy)
-        }
-        tables = []
-        for part, mine in arms_by_tumour_type(
-            arm_of(product, world, trial.population),
-            world=world,
-            seed=seed,
-            patient_id=draws.patient_id[rows],
-        ):
-            own = {key: value[rows[mine]] for key, value in felt.items()}
-            here = with_world_values(world, own)
-            arm = arm_of(with_product_values(product, own), here, part.population.name)
-            patients = transform_draws(
-                draws, part.population, assumptions=world.assumptions, rows=rows[mine]
-            )
-            tables.append(outcomes(run(arm, patients, world=here), arm=arm, patients=patients))
-        if advance is not None:
-            advance(len(rows))
-        return pd.concat(tables, ignore_index=True)
-
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        made = pd.concat(list(pool.map(work, pieces)), ignore_index=True)
-    return made.sort_values("patient_id", ignore_index=True)
+    tables = []
+    for part, mine in arms_by_tumour_type(
+        arm_of(piece.product, world, trial.population),
+        world=world,
+        seed=seed,
+        patient_id=draws.patient_id,
+    ):
+        own = {key: value[mine] for key, value in piece.own.items()}
+        here = with_world_values(world, own)
+        arm = arm_of(with_product_values(piece.product, own), here, part.population.name)
+        patients = transform_draws(draws, part.population, assumptions=world.assumptions, rows=mine)
+        tables.append(outcomes(run(arm, patients, world=here), arm=arm, patients=patients))
+    return pd.concat(tables, ignore_index=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from crsrisk.executor import side_by_side
+from crsrisk.executor import each_done
 from crsrisk.uncertainty.hierarchy import Model, fit
 from crsrisk.uncertainty.invented_figures import InventedFigures, Truths
 from crsrisk.uncertainty.rank_uniformity import Ranks
@@ -57,26 +58,47 @@ def rank_truths(
     """
     at = np.array(list(watched.values()), dtype=np.intp)
 
-    def quantities(here: Model, scores: Values, log_sds: Values) -> Values:
-        likelihood = log_likelihood(here, scores, log_sds)
-        return np.column_stack([log_sds, scores[:, at], likelihood])
-
-    def work(k: int) -> tuple[Ranks, float]:
-        here = figures.model(model, k)
-        posterior = fit(here, n=spreads, seed=seed + 2 * k)
-        drawn = posterior.draw(draws, np.random.default_rng([seed, k]))
-        truth = quantities(here, truths.scores[k : k + 1], truths.log_sds[k : k + 1])
-        below = quantities(here, drawn.scores, drawn.log_sds) < truth
-        advance(1)
-        return below.sum(axis=0), posterior.effective_size
-
-    with side_by_side(workers) as pool:
-        found = list(pool.map(work, range(len(truths))))
+    rank = partial(
+        _ranks_of,
+        model=model,
+        truths=truths,
+        figures=figures,
+        at=at,
+        spreads=spreads,
+        draws=draws,
+        seed=seed,
+    )
+    found = list(each_done(rank, range(len(truths)), workers=workers, done=lambda k: advance(1)))
     return TruthRanks(
         (*model.spreads.names, *watched, LIKELIHOOD),
         np.array([ranks for ranks, _ in found]),
         np.array([size for _, size in found]),
     )
+
+
+def _ranks_of(
+    k: int,
+    *,
+    model: Model,
+    truths: Truths,
+    figures: InventedFigures,
+    at: NDArray[np.intp],
+    spreads: int,
+    draws: int,
+    seed: int,
+) -> tuple[Ranks, float]:
+    """Ranks of one true world, and the effective size of its posterior."""
+    here = figures.model(model, k)
+
+    def quantities(scores: Values, log_sds: Values) -> Values:
+        likelihood = log_likelihood(here, scores, log_sds)
+        return np.column_stack([log_sds, scores[:, at], likelihood])
+
+    posterior = fit(here, n=spreads, seed=seed + 2 * k)
+    drawn = posterior.draw(draws, np.random.default_rng([seed, k]))
+    truth = quantities(truths.scores[k : k + 1], truths.log_sds[k : k + 1])
+    below = quantities(drawn.scores, drawn.log_sds) < truth
+    return below.sum(axis=0), posterior.effective_size
 
 
 def log_likelihood(model: Model, scores: Values, log_sds: Values) -> Values:

@@ -8,20 +8,28 @@ so many have the event in this world and so many in that (:mod:`crsrisk.studies.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from crsrisk.data.ensemble import Ensemble
 from crsrisk.data.world import World
+from crsrisk.executor import each_done
 from crsrisk.simulation.arm import Arm, arms_by_tumour_type
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import course, outcomes
-from crsrisk.simulation.population import draw, transform_draws
 from crsrisk.uncertainty.own_worlds import CHUNK
-from crsrisk.uncertainty.world_risks import Advance, Rows, own_constants, run_in_own_worlds
+from crsrisk.uncertainty.world_risks import (
+    Advance,
+    Rows,
+    Values,
+    own_constants,
+    patients_of,
+    run_in_own_worlds,
+)
 
 EACH = 60  # patients in each member when a model is made
 
@@ -56,32 +64,41 @@ def world_courses(
     """
     columns = own_constants(arm, ensemble=ensemble, world=world, is_new=is_new)
     n = len(members) * each
-    draws = draw(assumptions=world.assumptions, seed=seed, start=0, stop=n)
+    task = partial(_followed, columns=columns, members=members, world=world, seed=seed)
 
-    def part(here: Arm, rows: Rows) -> tuple[pd.DataFrame, ...]:
-        patients = transform_draws(draws, here.population, assumptions=world.assumptions, rows=rows)
-        lives_in = members[rows % len(members)]
-        own = {key: values[lives_in] for key, values in columns.items()}
-        episode = run_in_own_worlds(here, patients, own=own, world=world)
+    def done(piece: tuple[Arm, Rows]) -> None:
         if advance is not None:
-            advance(len(rows))
-        return (
-            observe(patients, arm=here, world=world, seed=seed),
-            outcomes(episode, arm=here, patients=patients),
-            course(episode, patients=patients),
-        )
+            advance(len(piece[1]))
 
     pieces = [
         (here, rows[at : at + CHUNK])
-        for here, rows in arms_by_tumour_type(
-            arm, world=world, seed=seed, patient_id=draws.patient_id
-        )
+        for here, rows in arms_by_tumour_type(arm, world=world, seed=seed, patient_id=np.arange(n))
         for at in range(0, len(rows), CHUNK)
     ]
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        made = list(pool.map(lambda piece: part(*piece), pieces))
+    made = list(each_done(task, pieces, workers=workers, done=done))
     observed, followed, landmarks = (
         pd.concat(tables, ignore_index=True).sort_values("patient_id", ignore_index=True)
         for tables in zip(*made, strict=True)
     )
     return WorldCourses(observed, followed, landmarks, members[np.arange(n) % len(members)])
+
+
+def _followed(
+    piece: tuple[Arm, Rows],
+    *,
+    columns: Mapping[str, Values],
+    members: Rows,
+    world: World,
+    seed: int,
+) -> tuple[pd.DataFrame, ...]:
+    """Tables of the patients of a piece: observed, outcomes, course."""
+    here, rows = piece
+    patients = patients_of(here, rows, world=world, seed=seed)
+    lives_in = members[rows % len(members)]
+    own = {key: values[lives_in] for key, values in columns.items()}
+    episode = run_in_own_worlds(here, patients, own=own, world=world)
+    return (
+        observe(patients, arm=here, world=world, seed=seed),
+        outcomes(episode, arm=here, patients=patients),
+        course(episode, patients=patients),
+    )

@@ -12,8 +12,8 @@ members, and judged in the *held-out* ones (:data:`BUILDING`, :data:`HELD_OUT`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from crsrisk.data.ensemble import Ensemble
 from crsrisk.data.world import World
+from crsrisk.executor import each_done
 from crsrisk.simulation.arm import Arm, arms_by_tumour_type, make_arm
 from crsrisk.simulation.observation import observe
 from crsrisk.simulation.outcomes import grade_within
@@ -87,33 +88,25 @@ def world_risks(
     """
     columns = own_constants(arm, ensemble=ensemble, world=world, is_new=is_new)
     n = len(members) * each
-    draws = draw(assumptions=world.assumptions, seed=seed, start=0, stop=n)
+    task = partial(
+        _grades_again,
+        columns=columns,
+        members=members,
+        world=world,
+        seed=seed,
+        n_replicates=n_replicates,
+    )
 
-    def part(here: Arm, rows: Rows) -> tuple[pd.DataFrame, Rows, Rows]:
-        patients = transform_draws(draws, here.population, assumptions=world.assumptions, rows=rows)
-        lives_in = members[rows % len(members)]
-        grades = np.zeros((len(rows), n_replicates), dtype=np.int64)
-        for some, again in redrawn(
-            here, patients, world=world, seed=seed, given="observed", n_replicates=n_replicates
-        ):
-            at = np.repeat(lives_in[some], n_replicates)
-            own = {key: values[at] for key, values in columns.items()}
-            episode = run_in_own_worlds(here, again, own=own, world=world)
-            window_h = 24.0 * here.window_d
-            grades[some] = grade_within(episode, window_h=window_h).reshape(len(some), -1)
-            if advance is not None:
-                advance(len(some))
-        return observe(patients, arm=here, world=world, seed=seed), rows, grades
+    def done(piece: tuple[Arm, Rows]) -> None:
+        if advance is not None:
+            advance(len(piece[1]))
 
     pieces = [
         (here, rows[at : at + CHUNK // n_replicates])
-        for here, rows in arms_by_tumour_type(
-            arm, world=world, seed=seed, patient_id=draws.patient_id
-        )
+        for here, rows in arms_by_tumour_type(arm, world=world, seed=seed, patient_id=np.arange(n))
         for at in range(0, len(rows), CHUNK // n_replicates)
     ]
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        made = list(pool.map(lambda piece: part(*piece), pieces))
+    made = list(each_done(task, pieces, workers=workers, done=done))
     order = np.argsort(np.concatenate([rows for _, rows, _ in made]), kind="stable")
     grades = np.concatenate([grades for _, _, grades in made])[order].reshape(n, 2, -1)
     return WorldRisks(
@@ -125,6 +118,40 @@ def world_risks(
         n_grade3plus=(grades >= 3).sum(axis=2),
         n_replicates=n_replicates,
     )
+
+
+def _grades_again(
+    piece: tuple[Arm, Rows],
+    *,
+    columns: Mapping[str, Values],
+    members: Rows,
+    world: World,
+    seed: int,
+    n_replicates: int,
+) -> tuple[pd.DataFrame, Rows, Rows]:
+    """Patients of a piece as they are observed, their numbers, and their grade in each
+    repetition.
+    """
+    here, rows = piece
+    patients = patients_of(here, rows, world=world, seed=seed)
+    lives_in = members[rows % len(members)]
+    grades = np.zeros((len(rows), n_replicates), dtype=np.int64)
+    for some, again in redrawn(
+        here, patients, world=world, seed=seed, given="observed", n_replicates=n_replicates
+    ):
+        at = np.repeat(lives_in[some], n_replicates)
+        own = {key: values[at] for key, values in columns.items()}
+        episode = run_in_own_worlds(here, again, own=own, world=world)
+        window_h = 24.0 * here.window_d
+        grades[some] = grade_within(episode, window_h=window_h).reshape(len(some), -1)
+    return observe(patients, arm=here, world=world, seed=seed), rows, grades
+
+
+def patients_of(arm: Arm, rows: Rows, *, world: World, seed: int) -> Patients:
+    """The patients of these numbers, which ascend."""
+    first, stop = int(rows[0]), int(rows[-1]) + 1
+    draws = draw(assumptions=world.assumptions, seed=seed, start=first, stop=stop)
+    return transform_draws(draws, arm.population, assumptions=world.assumptions, rows=rows - first)
 
 
 def own_constants(arm: Arm, *, ensemble: Ensemble, world: World, is_new: bool) -> dict[str, Values]:
