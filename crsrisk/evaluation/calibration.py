@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 from statsmodels.nonparametric.smoothers_lowess import lowess
 
+from crsrisk.evaluation.cells import MANY, Cells
 from crsrisk.evaluation.metrics import (
     BLOCK_CELLS,
     TAILS,
@@ -145,17 +146,24 @@ def fit_calibration_curve(
         return NotEstimable(reason)
     knots = np.unique(np.quantile(logits, KNOT_QUANTILES))
     grid = _grid(predicted)
-    design, on_grid = spline_basis(logits, knots=knots), spline_basis(logit(grid), knots=knots)
+    on_grid = spline_basis(logit(grid), knots=knots)
 
-    def spline(outcome: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
-        fitted = _fit(design, outcome, weight=weight, start=_perfect(design))
-        curves, at_patients = (
-            np.asarray(expit(fitted.coefficients @ basis.T)) for basis in (on_grid, design)
-        )
-        return curves, at_patients, fitted.is_converged
+    def spline_at(risk: FloatArray) -> Smoother:
+        design = spline_basis(logit(risk), knots=knots)
+
+        def spline(
+            outcome: FloatArray, weight: FloatArray
+        ) -> tuple[FloatArray, FloatArray, BoolArray]:
+            fitted = _fit(design, outcome, weight=weight, start=_perfect(design))
+            curves, at_patients = (
+                np.asarray(expit(fitted.coefficients @ basis.T)) for basis in (on_grid, design)
+            )
+            return curves, at_patients, fitted.is_converged
+
+        return spline
 
     return _with_distances(
-        spline,
+        spline_at,
         name=f"logistic regression on a restricted cubic spline of logit(risk), {knots.size} knots",
         y_true=y_true,
         predicted=predicted,
@@ -182,19 +190,30 @@ def fit_loess_curve(
         return NotEstimable(reason)
     anchors, grid = _anchors(predicted), _grid(predicted)
 
-    def loess(outcome: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
-        heights = [
-            _loess_heights(predicted, event, counts, anchors=anchors, span=span)
-            for event, counts in zip(np.broadcast_to(outcome, weight.shape), weight, strict=True)
-        ]
-        on_grid, at_patients = (
-            np.array([np.interp(risks, anchors, height) for height in heights])
-            for risks in (grid, predicted)
-        )
-        return on_grid, at_patients, np.ones(len(heights), dtype=np.bool_)
+    def loess_at(risk: FloatArray) -> Smoother:
+        def loess(
+            outcome: FloatArray, weight: FloatArray
+        ) -> tuple[FloatArray, FloatArray, BoolArray]:
+            if risk is predicted:
+                events = np.broadcast_to(outcome, weight.shape)
+                heights = np.array(
+                    [
+                        _loess_heights(risk, event, counts, anchors=anchors, span=span)
+                        for event, counts in zip(events, weight, strict=True)
+                    ]
+                )
+            else:
+                heights = loess_of_cells(risk, outcome, weight, anchors=anchors, span=span)
+            on_grid, at_risk = (
+                np.array([np.interp(risks, anchors, height) for height in heights])
+                for risks in (grid, risk)
+            )
+            return on_grid, at_risk, np.ones(len(heights), dtype=np.bool_)
+
+        return loess
 
     return _with_distances(
-        loess,
+        loess_at,
         name=(
             f"loess: lines through the nearest {span:.0%} of patients, tricube weights, no"
             " robustness steps"
@@ -224,7 +243,7 @@ def _grid(predicted: FloatArray) -> FloatArray:
 
 
 def _with_distances(
-    smoother: Smoother,
+    smoother_at: Callable[[FloatArray], Smoother],
     *,
     name: str,
     y_true: BoolArray,
@@ -236,17 +255,18 @@ def _with_distances(
     """The curve with its band, and its distances from the risks in the patients, in resamples of
     them, and in outcomes drawn from the risks themselves.
     """
-    n, event = y_true.size, y_true.astype(np.float64)
+    event, everybody = y_true.astype(np.float64), np.ones((1, y_true.size))
+    observed, fitted, _ = smoother_at(predicted)(event, everybody)
+    found = distances_of(np.abs(fitted - predicted), weight=everybody)[0]
+    drawn = _drawn(y_true, predicted, seed=seed, n_resamples=n_resamples)
+    smoother = smoother_at(drawn.risk)
 
-    def distances(at_patients: FloatArray, weight: FloatArray) -> FloatArray:
-        return distances_of(np.abs(at_patients - predicted), weight=weight)
+    def distances(at_risk: FloatArray, weight: FloatArray) -> FloatArray:
+        return distances_of(np.abs(at_risk - drawn.risk), weight=weight)
 
-    everybody = np.ones((1, n))
-    observed, fitted, _ = smoother(event, everybody)
-    found = distances(fitted, everybody)[0]
     curves, resampled = [], []
-    for counts in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed):
-        on_grid, refitted, is_fit = smoother(event, counts)
+    for outcome, counts in drawn.resamples:
+        on_grid, refitted, is_fit = smoother(outcome, counts)
         curves.append(on_grid[is_fit])
         resampled.append(distances(refitted[is_fit], counts[is_fit]))
     n_failed = n_resamples - sum(map(len, resampled))
@@ -255,9 +275,8 @@ def _with_distances(
             f"the curve could not be fitted in {n_failed} of {n_resamples} resamples"
         )
     if_perfect = []
-    for drawn in _perfect_outcomes(predicted, seed=seed, n_draws=n_resamples):
-        weight = np.ones_like(drawn)
-        _, refitted, is_fit = smoother(drawn, weight)
+    for outcome, weight in drawn.perfect:
+        _, refitted, is_fit = smoother(outcome, weight)
         if_perfect.append(distances(refitted[is_fit], weight[is_fit]))
     boot, perfect = np.concatenate(resampled), np.concatenate(if_perfect)
     low, high = np.quantile(np.concatenate(curves), TAILS, axis=0)
@@ -278,6 +297,36 @@ def _with_distances(
         knots=knots,
         n_resamples=n_resamples,
         n_resamples_failed=n_failed,
+    )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Risks of patients, or of cells of very many; outcomes and weights at these risks in resamples
+    of the patients, and with outcomes drawn from the risks themselves.
+    """
+
+    risk: FloatArray
+    resamples: Iterator[tuple[FloatArray, FloatArray]]
+    perfect: Iterator[tuple[FloatArray, FloatArray]]
+
+
+def _drawn(y_true: BoolArray, predicted: FloatArray, *, seed: int, n_resamples: int) -> _Drawn:
+    n = y_true.size
+    if n > MANY:
+        cells = Cells.of(y_true, predicted)
+        return _Drawn(
+            cells.risk,
+            cells.resamples(n_resamples=n_resamples, seed=seed),
+            cells.perfect_outcomes(n_draws=n_resamples, seed=seed),
+        )
+    event = y_true.astype(np.float64)
+    counted = bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed)
+    perfect = _perfect_outcomes(predicted, seed=seed, n_draws=n_resamples)
+    return _Drawn(
+        predicted,
+        ((event, counts) for counts in counted),
+        ((outcome, np.ones_like(outcome)) for outcome in perfect),
     )
 
 
@@ -318,6 +367,35 @@ def _loess_heights(
         nearest = np.abs(drawn - anchors[at])
         heights[at] = outcome[nearest == nearest.min()].mean()
     return np.asarray(np.clip(heights, 0.0, 1.0))
+
+
+def loess_of_cells(
+    risk: FloatArray, share: FloatArray, weight: FloatArray, *, anchors: FloatArray, span: float
+) -> FloatArray:
+    """Heights of the loess curves at the anchors for patients in cells: (curves, anchors).
+
+    ``share`` of events and ``weight`` (patients) of each cell, shape (curves, cells). The lines are
+    those of ``lowess``: through the nearest ``span`` of the patients, by the tricube of their
+    distance over that of the furthest.
+    """
+    heights = np.empty((len(weight), anchors.size))
+    nearest = np.maximum(np.floor(span * weight.sum(axis=1) + 1e-10), 2.0)[:, None]
+    events = share * weight
+    for place, anchor in enumerate(anchors):
+        distance = np.abs(risk - anchor)
+        order = np.argsort(distance, kind="stable")
+        upto = np.cumsum(weight[:, order], axis=1)
+        radius = distance[order][np.argmax(upto >= nearest - 0.5, axis=1)][:, None]
+        near = np.maximum(1.0 - (distance / np.maximum(radius, 1e-300)) ** 3, 0.0) ** 3
+        counted, x = near * weight, risk - anchor
+        total = counted.sum(axis=1)
+        middle, square = counted @ x / total, counted @ x**2 / total
+        had = near * events
+        rate, product = had.sum(axis=1) / total, had @ x / total
+        spread = square - middle**2
+        slope = np.where(spread > 0.0, (product - middle * rate) / np.maximum(spread, 1e-300), 0.0)
+        heights[:, place] = rate - slope * middle
+    return np.clip(heights, 0.0, 1.0)
 
 
 def spline_basis(logits: FloatArray, *, knots: FloatArray) -> FloatArray:

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from crsrisk.errors import InputError
+from crsrisk.evaluation.cells import MANY, drawn_counts
 from crsrisk.evaluation.metrics import TAILS, FloatArray, bootstrap_counts, check_outcome_and_risk
 from crsrisk.results import Estimate, NotEstimable
 
@@ -95,9 +96,8 @@ def net_benefit_curve(
     # what treating a patient adds, (n, thresholds)
     gain_if_treated = np.where(y_true[:, None], 1.0, -odds)
     per_patient = np.hstack([is_treated * gain_if_treated, gain_if_treated])
-    resampled = [
-        counts @ per_patient for counts in bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed)
-    ]
+    kind = 2 * is_treated.sum(axis=1) + y_true
+    resampled = _resampled(per_patient, kind, n_resamples=n_resamples, seed=seed)
     # Row 0 the patients as they are, the others the resamples; (1 + n_resamples, thresholds).
     model, treat_all = np.hsplit(np.vstack([per_patient.sum(axis=0), *resampled]) / n, 2)
     return NetBenefitCurve(
@@ -111,6 +111,21 @@ def net_benefit_curve(
         n_false_positive=tuple(int(count) for count in is_treated[~y_true].sum(axis=0)),
         n_resamples=n_resamples,
     )
+
+
+def _resampled(
+    per_patient: FloatArray, kind: NDArray[np.int64], *, n_resamples: int, seed: int
+) -> list[FloatArray]:
+    """Sums over the patients of resamples, in blocks. Very many patients are counted by kind: those
+    of one kind have the same row.
+    """
+    n = len(per_patient)
+    if n <= MANY:
+        counted = bootstrap_counts(n=n, n_resamples=n_resamples, seed=seed)
+        return [counts @ per_patient for counts in counted]
+    _, first, sizes = np.unique(kind, return_index=True, return_counts=True)
+    rows = per_patient[first]
+    return [drawn @ rows for drawn in drawn_counts(sizes, n_resamples=n_resamples, seed=seed)]
 
 
 def _band(rows: FloatArray) -> Band:

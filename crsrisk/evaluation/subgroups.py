@@ -23,6 +23,7 @@ from crsrisk.data.disclosure import is_told, pooled_words
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.evaluation.calibration import fit_calibration_curve, recalibrate
+from crsrisk.evaluation.cells import MANY, Cells
 from crsrisk.evaluation.decision_curve import net_benefit_curve
 from crsrisk.evaluation.metrics import (
     TAILS,
@@ -284,20 +285,14 @@ def _minus_rest(
     """The figure here minus the figure in all others, with percentiles over draws within both."""
     places = [np.flatnonzero(rows), np.flatnonzero(~rows)]
     value = _difference(patients, places)
-    draws = uniforms(
-        seed=seed, decision=f"evaluation/subgroup/{key}", start=0, stop=n_resamples, width=rows.size
+    again = (
+        _cells_redrawn(patients, places, seed=seed, n_resamples=n_resamples)
+        if rows.size > MANY
+        else _redrawn(patients, places, seed=seed, n_resamples=n_resamples, key=key)
     )
-    again = []
-    for draw in draws:
-        drawn = [
-            place[np.minimum((draw[place] * place.size).astype(np.int64), place.size - 1)]
-            for place in places
-        ]
-        again.append(_difference(patients, drawn))
     differences: dict[str, Estimate | NotEstimable] = {}
     for name in DIFFERENCES:
-        known = np.array([redrawn[name] for redrawn in again])
-        known = known[np.isfinite(known)]
+        known = again[name][np.isfinite(again[name])]
         if not np.isfinite(value[name]) or known.size < 0.95 * n_resamples:
             differences[name] = NotEstimable(
                 "too few patients of one outcome here or among the others"
@@ -306,6 +301,37 @@ def _minus_rest(
             low, high = np.quantile(known, TAILS)
             differences[name] = Estimate(value[name], float(low), float(high))
     return differences
+
+
+def _redrawn(
+    patients: _Patients, places: list[NDArray[np.int64]], *, seed: int, n_resamples: int, key: str
+) -> dict[str, FloatArray]:
+    """The differences in every resample of both."""
+    n = patients.y_true.size
+    draws = uniforms(
+        seed=seed, decision=f"evaluation/subgroup/{key}", start=0, stop=n_resamples, width=n
+    )
+    again = []
+    for draw in draws:
+        drawn = [
+            place[np.minimum((draw[place] * place.size).astype(np.int64), place.size - 1)]
+            for place in places
+        ]
+        again.append(_difference(patients, drawn))
+    return {name: np.array([redrawn[name] for redrawn in again]) for name in DIFFERENCES}
+
+
+def _cells_redrawn(
+    patients: _Patients, places: list[NDArray[np.int64]], *, seed: int, n_resamples: int
+) -> dict[str, FloatArray]:
+    """The same for very many patients, by cells of risk; both parts have draws of their own."""
+    here, rest = (
+        Cells.of(patients.y_true[rows], patients.risk[rows], patients.product[rows]).measures(
+            n_resamples=n_resamples, seed=2 * seed + part
+        )
+        for part, rows in enumerate(places)
+    )
+    return {name: here[name] - rest[name] for name in DIFFERENCES}
 
 
 def _difference(patients: _Patients, places: list[NDArray[np.int64]]) -> dict[str, float]:
