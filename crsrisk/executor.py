@@ -11,6 +11,7 @@ thread.
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +31,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -231,6 +232,8 @@ def _submitted(place: _Place, task: Callable[[Piece], Result], piece: Piece) -> 
 
 def _checked(software: Mapping[str, str], task: Callable[[Piece], Result], piece: Piece) -> Result:
     """Do a piece in another process, if it runs what the one that asks does."""
+    if _IS_LEAVING.is_set():
+        sys.exit(1)
     if differs := _differences(software, software_here()):
         raise ClusterError(
             where="a worker", found=differs, expected="the versions of the command", cure=_SAME
@@ -283,8 +286,6 @@ def _chosen(place: _Place) -> Iterator[None]:
 
 @contextmanager
 def _processes(workers: int) -> Iterator[_Place]:
-    import multiprocessing
-
     # a fork would copy locks that other threads hold
     fresh = multiprocessing.get_context("spawn")
     size = max(1, workers)
@@ -292,16 +293,26 @@ def _processes(workers: int) -> Iterator[_Place]:
         try:
             yield _Place(PROCESSES, pool, lambda: size, software_here())
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
                 process.terminate()
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 
+_IS_LEAVING = Event()
+
+
 def _leave_quietly() -> None:
-    """Leave Ctrl-C to the process that asked, and end a piece, when told to, as an error would."""
+    """Leave Ctrl-C to the process that asked; when told to end, end a piece as an error would, and
+    begin no other.
+    """
+
+    def leave(*_: object) -> None:
+        _IS_LEAVING.set()
+        sys.exit(1)
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, leave)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,6 +43,7 @@ _SAME_UNIT = {
 }
 
 
+@lru_cache(maxsize=1024)
 def unit_key(text: str) -> str:
     """One key for the spellings of a unit: case, micro signs, blanks and powers do not matter.
 

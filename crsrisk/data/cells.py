@@ -100,6 +100,17 @@ class Parsed:
 
 def texts_of(cells: pd.Series[Any]) -> list[str]:
     """Cells as text without blanks around; a missing one is empty."""
+    if isinstance(cells.dtype, np.dtype) and cells.dtype.kind == "f":
+        values = cells.to_numpy()
+        is_whole = np.isfinite(values) & (values == np.trunc(values))
+        return [
+            "" if value != value else str(int(value)) if whole else str(value)
+            for value, whole in zip(values.tolist(), is_whole.tolist(), strict=True)
+        ]
+    if cells.dtype != object:  # cells that are equal are written alike
+        places, unique = pd.factorize(cells)
+        words = [*map(_text, unique.astype(object)), ""]  # the last for a missing one
+        return [words[place] for place in places.tolist()]
     missing = cells.isna().to_numpy(dtype=bool)
     return [
         "" if gone else _text(value)

@@ -104,7 +104,10 @@ def _are_units(source: SourceTable, name: str, text: str, fields: Mapping[str, F
     """Whether the cells are units. Words that may be something else (F, h, kg) count only in a
     column whose name says that it is one of units, or names a quantity.
     """
-    words = set(texts_of(source.cells[name])) - {""}
+    cells = source.cells[name]
+    if cells.dtype != object:
+        cells = cells.drop_duplicates()
+    words = set(texts_of(cells)) - {""}
     if not 0 < len(words) <= _MOST_UNITS:
         return False
     quantities = [field for field in fields.values() if field.unit != "1"]

@@ -75,7 +75,7 @@ class Cells:
         key, cell = np.unique(step * n_groups + names, return_inverse=True)
 
         def total(value: FloatArray, of: NDArray[np.int64], n: int) -> FloatArray:
-            return np.bincount(of, weights=value, minlength=n)
+            return np.asarray(np.bincount(of, weights=value, minlength=n), dtype=np.float64)
 
         n_cells = key.size
         both = cell + n_cells * y_true

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crsrisk.data.cells import MISSING_WORDS, CellRules, as_ids, guessed, id_texts, parse, typed
+from crsrisk.data.cells import (
+    MISSING_WORDS,
+    CellRules,
+    as_ids,
+    guessed,
+    id_texts,
+    parse,
+    texts_of,
+    typed,
+)
 from crsrisk.data.written_numbers import NumberStyle
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS
@@ -124,3 +133,23 @@ def test_a_column_that_nobody_knows_gets_the_type_that_all_its_cells_have() -> N
 def test_a_cell_of_a_table_of_ours_that_cannot_be_is_named() -> None:
     with pytest.raises(InputError, match="row 2, column ecog"):
         typed(pd.Series(["1", ""]), _ECOG, where="mine.csv")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pd.Series([1.0, 2.5, np.nan, -0.0, 1e22, 1e-7, np.inf]),
+        pd.Series([0.1, 3.0], dtype=np.float32),
+        pd.Series([1, 2, 1]),
+        pd.Series([True, False]),
+        pd.Series([" a ", None, "b", " a "], dtype="str"),
+        pd.Series(["x", "y", None, "x"], dtype="category"),
+        pd.Series([1, None, 3], dtype="Int64"),
+        pd.Series([1, 1.0, True, "1", None, b" z "], dtype=object),
+        pd.Series(pd.to_datetime(["2024-01-02", None])),
+    ],
+    ids=lambda cells: str(cells.dtype),
+)
+def test_a_column_is_written_as_each_of_its_cells(cells: pd.Series) -> None:
+    alone = [texts_of(pd.Series([cell], dtype=object))[0] for cell in cells.astype(object)]
+    assert texts_of(cells) == alone

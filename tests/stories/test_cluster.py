@@ -218,6 +218,23 @@ def under_way(out: Path, process: subprocess.Popen[str]) -> dict[str, int]:
 
 
 @pytest.mark.slow
+def test_an_interruption_ends_the_processes_and_leaves_whole_parts(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = command(out, "processes")
+    standing = under_way(out, process)
+    while not list(out.glob(".part-*")):  # others are being written
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)  # ends only when no process holds its error stream
+    assert (process.returncode, "interrupted" in said) == (130, True)
+    assert not list(out.glob(".part-*"))
+    assert {part.name for part in out.glob("part-*")} >= set(standing)
+    finished(out, "processes")
+    assert {name: (out / name).stat().st_mtime_ns for name in standing} == standing
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["worker", "scheduler", "command"])
 def test_after_kill_9_only_parts_under_way_are_made_again(tmp_path: Path, victim: str) -> None:
     with local_cluster() as cluster:
