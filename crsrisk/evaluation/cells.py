@@ -2,7 +2,7 @@
 
 A resample of patients is, but for their order, how often each was drawn. Beyond :data:`MANY`
 patients those of one outcome, one group and nearly the same risk (within :data:`WIDTH` log-odds,
-at most 0.00125 of risk) are one cell, and the counts of all cells are drawn at once from the
+at most 0.0025 of risk) are one cell, and the counts of all cells are drawn at once from the
 multinomial distribution that drawing patients one by one gives them. Figures of the patients
 themselves come from every patient; only the spread between resamples is computed from cells, in a
 time that does not grow with the number of patients.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from crsrisk.evaluation.metrics import RISK_FLOOR, BoolArray, FloatArray
 from crsrisk.logistic import fit_logistic
 
 MANY = 20_000  # patients
-WIDTH = 0.005  # log-odds
+WIDTH = 0.01  # log-odds
 _BLOCK = 25  # resamples in memory at one time
 
 
@@ -129,10 +130,9 @@ class Cells:
         n_events, n = (share * weight).sum(axis=1), weight.sum(axis=1)
         rate, log_odds = n_events / n, np.asarray(logit(self.risk))
         ones = np.ones((log_odds.size, 1))
-        shift = fit_logistic(ones, share, weight=weight, offset=log_odds)
-        line = fit_logistic(
-            np.column_stack([ones, log_odds]), share, weight=weight, start=np.array([0.0, 1.0])
-        )
+        fit = partial(fit_logistic, outcome=share, weight=weight, max_steps=60, tolerance=1e-6)
+        shift = fit(ones, offset=log_odds)
+        line = fit(np.column_stack([ones, log_odds]), start=np.array([0.0, 1.0]))
         brier = drawn @ self.squared.ravel() / n
         within, pairs = np.zeros(len(drawn)), np.zeros(len(drawn))
         for group in np.unique(self.group):
