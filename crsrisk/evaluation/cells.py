@@ -128,9 +128,22 @@ class Cells:
     def _measures(self, drawn: FloatArray) -> dict[str, FloatArray]:
         share, weight = _share(drawn)
         n_events, n = (share * weight).sum(axis=1), weight.sum(axis=1)
-        rate, log_odds = n_events / n, np.asarray(logit(self.risk))
+        rate = n_events / n
+        # a curve over all groups needs no groups
+        starts = np.flatnonzero(np.diff(self.step, prepend=self.step[0] - 1))
+        had = np.add.reduceat(share * weight, starts, axis=1)
+        there = np.add.reduceat(weight, starts, axis=1)
+        sizes = self.sizes.sum(axis=0)
+        risk = np.add.reduceat(sizes * self.risk, starts) / np.add.reduceat(sizes, starts)
+        log_odds = np.asarray(logit(risk))
         ones = np.ones((log_odds.size, 1))
-        fit = partial(fit_logistic, outcome=share, weight=weight, max_steps=60, tolerance=1e-6)
+        fit = partial(
+            fit_logistic,
+            outcome=had / np.maximum(there, 1.0),
+            weight=there,
+            max_steps=60,
+            tolerance=1e-6,
+        )
         shift = fit(ones, offset=log_odds)
         line = fit(np.column_stack([ones, log_odds]), start=np.array([0.0, 1.0]))
         brier = drawn @ self.squared.ravel() / n
@@ -138,7 +151,9 @@ class Cells:
         for group in np.unique(self.group):
             right, all_pairs = self._ranked(share * weight, weight, self.group == group)
             within, pairs = within + right, pairs + all_pairs
-        right, all_pairs = self._ranked(share * weight, weight, np.ones(ones.size, dtype=np.bool_))
+        right, all_pairs = self._ranked(
+            share * weight, weight, np.ones_like(self.group, dtype=np.bool_)
+        )
         with np.errstate(invalid="ignore", divide="ignore"):
             return {
                 "auroc": right / all_pairs,
