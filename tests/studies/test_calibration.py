@@ -23,6 +23,7 @@ from crsrisk.data.published_figures import Trial
 from crsrisk.data.world import load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
+from crsrisk.executor import working_on
 from crsrisk.studies import calibration, calibration_emulators, calibration_task
 from crsrisk.studies.apply_calibration import apply_calibration
 from crsrisk.studies.calibration import CalibrationResult, run_calibration
@@ -200,6 +201,16 @@ def test_workers_change_no_byte(
     finished: CalibrationResult, simulated: list[str], tmp_path: Path
 ) -> None:
     made = _run(_folder(tmp_path / "two"), workers=2)
+    assert sorted(simulated) == sorted(TRIALS)
+    assert _bytes(made.results) == _bytes(finished.results)
+
+
+@pytest.mark.slow
+def test_processes_change_no_byte(
+    finished: CalibrationResult, simulated: list[str], tmp_path: Path
+) -> None:
+    with working_on("processes", workers=2):
+        made = _run(_folder(tmp_path / "two"))
     assert sorted(simulated) == sorted(TRIALS)
     assert _bytes(made.results) == _bytes(finished.results)
 
