@@ -279,12 +279,12 @@ def recognise(
     name that is no name by its length.
     """
     fields = OBSERVED if fields is None else fields
-    for name in header:
-        if len(name) > _LONGEST_NAME:
+    for text in header:
+        if len(text) > _LONGEST_NAME:
             raise InputError(
                 where=where,
-                key=shortened(name, most=40),
-                found=f"the name of a column with {len(name)} characters",
+                key=shortened(text, most=40),
+                found=f"the name of a column with {len(text)} characters",
                 expected=f"names of at most {_LONGEST_NAME} characters",
                 cure="check that it is the right file, and how its lines and cells are divided",
             )

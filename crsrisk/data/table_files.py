@@ -206,7 +206,7 @@ def _style_of(dialect: Dialect, decimal: Decimal = ".") -> NumberStyle:
     return NumberStyle(decimal=dialect.decimal or decimal, thousands=dialect.thousands)
 
 
-def _from_memory(source: object, dialect: Dialect) -> SourceTable:
+def _from_memory(source: Any, dialect: Dialect) -> SourceTable:
     if not isinstance(source, pd.DataFrame):
         try:
             source = nw.from_native(source, eager_only=True).to_pandas()

@@ -217,12 +217,15 @@ def make_refits(
             outcomes[config.outcome].to_numpy(dtype=np.bool_), decision=f"refit {again}", seed=seed
         )
         chosen, times = np.unique(drawn, return_counts=True)
+        weight = times.astype(np.float64)
+        if sample_weight is not None:
+            weight *= sample_weight[chosen]
         made = fit(
             training.iloc[chosen],
             outcomes.iloc[chosen],
             config=fixed,
             seed=seed,
-            sample_weight=times * (1.0 if sample_weight is None else sample_weight[chosen]),
+            sample_weight=weight,
             has_summary=False,
         )
         if advance is not None:
