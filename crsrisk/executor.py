@@ -356,10 +356,16 @@ def _connected(client_of: Any, address: str, trouble: Mapping[str, Any]) -> Iter
             ) from problem
         _refuse_others(client, trouble)
         pool = client.get_executor(pure=False)
+
+        def threads() -> int:
+            try:
+                return max(1, int(sum(client.nthreads().values())))
+            except OSError as problem:
+                raise _lost(place, problem) from problem
+
+        place = _Place(address, pool, threads, software_here())
         try:
-            yield _Place(
-                address, pool, lambda: max(1, sum(client.nthreads().values())), software_here()
-            )
+            yield place
         except BaseException:
             with suppress(Exception):  # of a scheduler that is gone
                 pool.shutdown(wait=False)

@@ -34,8 +34,8 @@ def _reads(problem: Exception) -> Target:
     return Target("made up", spoil, read)
 
 
-def _refusal(found: str) -> InputError:
-    return InputError(where="a.yaml", found=found, expected="another", cure="correct it")
+def _refusal(expected: str) -> InputError:
+    return InputError(where="a.yaml", found="one", expected=expected, cure="correct it")
 
 
 @pytest.mark.parametrize(

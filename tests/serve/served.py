@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -37,7 +37,8 @@ class Server:
         """Status, headers and body of one answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_S)
         try:
-            connection.request(method, path, body, dict(headers or {}))
+            with suppress(BrokenPipeError):  # answered before all of it was sent
+                connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read()
         finally:
