@@ -51,7 +51,8 @@ def serve(
         served_models(models), door=door, n_workers=n_workers, has_page=has_page, limits=within
     )
     uvicorn_log = logging.getLogger("uvicorn.error")
-    uvicorn_log.handlers, uvicorn_log.propagate = [AsJson()], False
+    for logger in (uvicorn_log, logging.getLogger("asyncio")):
+        logger.handlers, logger.propagate = [AsJson()], False
     server = uvicorn.Server(
         uvicorn.Config(
             guard,

@@ -135,5 +135,6 @@ class _Worker:
         """End the process, whatever it does."""
         self.is_broken = True
         if self.process.returncode is None:
+            # not by the process: that asks how it ended, and asyncio, which waits, is told nothing
             with suppress(ProcessLookupError):
-                self.process.send_signal(signal.SIGKILL)
+                os.kill(self.process.pid, signal.SIGKILL)
