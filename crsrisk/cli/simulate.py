@@ -114,7 +114,7 @@ def simulate(
 def forecast(
     product: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PRODUCT...]", help="Products by name or YAML file."),
+        typer.Argument(metavar="[PRODUCT...]", help="Products by name or YAML file. Default: all."),
     ] = None,
     design: Annotated[
         Path | None,
@@ -131,9 +131,12 @@ def forecast(
     mitigation: Mitigations = None,
     scenario: Scenario = "reference",
     patients: Annotated[
-        int, typer.Option(help="Simulated patients a member of the ensemble.", min=16)
-    ] = 160,
-    seed: Seed = 1,
+        int | None,
+        typer.Option(help="Simulated patients a member of the ensemble. Default: 160.", min=16),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Same seed, same bytes. Default: 1.", min=0)
+    ] = None,
     workers: Workers = CPUS,
     draws: Annotated[
         Path | None,
@@ -151,10 +154,11 @@ def forecast(
     from crsrisk.terminal import steps
 
     prepare_draws(draws, overwrite=overwrite)
-    named = product or []
     with steps() as begin:
         if design is not None:
-            beside = [*named, *(mitigation or ()), *([regimen] if regimen else [])]
+            said = {"PRODUCT": product, "--regimen": regimen, "--mitigation": mitigation,
+                    "--patients": patients, "--seed": seed}  # fmt: skip
+            beside = [name for name, value in said.items() if value not in (None, [])]
             made = forecast_design(
                 load_regimen_design(design, beside=beside),
                 world=load_world(scenario),
@@ -163,7 +167,7 @@ def forecast(
                 begin=begin,
             )
         else:
-            products, world = products_in(named, scenario=scenario)
+            products, world = products_in(product, scenario=scenario)
             made = forecast(
                 products,
                 world=world,
@@ -171,7 +175,7 @@ def forecast(
                 regimen=regimen,
                 mitigations=tuple(mitigation or ()),
                 n_patients=patients,
-                seed=seed,
+                seed=1 if seed is None else seed,
                 workers=workers,
                 begin=begin,
             )

@@ -100,7 +100,8 @@ class RegimenDesign(Strict):
 
 
 def load_regimen_design(path: str | Path, *, beside: Sequence[str] = ()) -> RegimenDesign:
-    """Read a design file; ``beside``: what was asked for besides, which only the file may say.
+    """Read a design file; ``beside``: names of what was stated besides, which only the file may
+    say.
 
     Raises :class:`InputError` for an unknown key, a value that cannot be, and anything beside it.
     """
@@ -110,7 +111,7 @@ def load_regimen_design(path: str | Path, *, beside: Sequence[str] = ()) -> Regi
             where="forecast",
             key="--design",
             found=f"{', '.join(beside)} beside it",
-            expected="product, regimen and prophylaxis as the file says them",
+            expected="product, regimen, prophylaxis, patients and seed as the file says them",
             cure=f"leave them out, or write them into {place.name}",
         )
     return build(RegimenDesign, read_yaml(place), where=place.name)

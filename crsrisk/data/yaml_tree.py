@@ -20,8 +20,8 @@ DEEPEST = 50
 LOADER = yaml.CLoader if yaml.__with_libyaml__ else yaml.Loader
 _PREFIX = "tag:yaml.org,2002:"
 _SCALAR_TAGS = ("str", "int", "float", "bool", "null")
-_LIST_TAGS = {"!": "", f"{_PREFIX}seq": "seq"}
-_MAPPING_TAGS = {"!": "", f"{_PREFIX}map": "map"}
+_LIST_TAGS = {"!", f"{_PREFIX}seq"}
+_MAPPING_TAGS = {"!", f"{_PREFIX}map"}
 _TRAP_BOOLEANS = {"yes", "no", "on", "off", "y", "n"}
 _TRAP_NUMBER = re.compile(
     r"[-+]?(\d+[eE][-+]?\d+|\d+\.\d*[eE]\d+|\.\d+[eE]\d+|0o?[0-7]+|0b[01]+|[\d_]*\d_[\d_.]*"
@@ -133,7 +133,7 @@ class _Builder:
             and (self._open[-1].key is None)
         )
 
-    def _begin(self, event: Any, values: Any, tags: dict[str, str]) -> None:
+    def _begin(self, event: Any, values: Any, tags: set[str]) -> None:
         if event.tag is not None and event.tag not in tags:
             _refuse_tag(event)
         if self._awaits_key():

@@ -87,7 +87,7 @@ function ofProduct(page, grid, product) {
       ),
     ),
     answer,
-    simulated.changes.length ? selection(product, simulated.changes) : null,
+    simulated.changes.length ? selection(product, simulated.changes, grid.model) : null,
     h(
       "p",
       { class: "note" },
@@ -290,8 +290,9 @@ function download(grid, product, letter, settings) {
  * Who gets an agent, by predicted risk.
  * @param {PageProduct} product
  * @param {GridChange[]} changes
+ * @param {string} model whose risks decide
  */
-function selection(product, changes) {
+function selection(product, changes, model) {
   const offered = changes.filter(({ kind }) => kind === "prophylaxis");
   if (offered.length === 0) return null;
   const agent = h("select", { id: "agent" }, ...offered.map(({ label }, at) => h("option", { value: at }, label)));
@@ -320,7 +321,7 @@ function selection(product, changes) {
       h(
         "p",
         { class: "note" },
-        `Net benefit: averted events less what the courses cost, both in events. Risks by the released model before dose 1; ${product.window_d} days. Effect on the tumour unknown.`,
+        `Net benefit: averted events less what the courses cost, both in events. Risks by ${model}; ${product.window_d} days. Effect on the tumour unknown.`,
       ),
     );
   };

@@ -24,7 +24,10 @@ const NOTICE = "In simulated patients of like risk, not in this one.";
  */
 export function comparisonOf(page, grid, { product, regimen, landmark, row }, content) {
   if (content.kind !== "risk" || product === null || regimen === null || landmark) return null;
+  // bands are of the risk by that model, which a page of models of one's own may not hold
+  const isOfModel = page.models.some((one) => one.landmark_h === 0 && one.label === grid.model);
   const isPlan =
+    isOfModel &&
     regimen.name === product.default_regimen &&
     page.prophylaxis.every(({ column }) => row[column] === regimen.row[column]);
   const changes = grid.products.find((one) => one.product === product.name)?.changes ?? [];

@@ -64,8 +64,8 @@ def test_what_cannot_be_is_refused(tmp_path: Path, text: str, says: str) -> None
 
 
 def test_nothing_may_stand_beside_the_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="afami_cel beside it"):
-        load_regimen_design(tmp_path / "regimen.yaml", beside=["afami_cel"])
+    with pytest.raises(InputError, match="--patients beside it"):
+        load_regimen_design(tmp_path / "regimen.yaml", beside=["--patients"])
 
 
 def test_a_regimen_that_is_not_there_is_refused() -> None:

@@ -1600,7 +1600,7 @@
         )
       ),
       answer,
-      simulated.changes.length ? selection(product, simulated.changes) : null,
+      simulated.changes.length ? selection(product, simulated.changes, grid.model) : null,
       h(
         "p",
         { class: "note" },
@@ -1749,7 +1749,7 @@
     });
     return h("p", {}, button);
   }
-  function selection(product, changes) {
+  function selection(product, changes, model) {
     const offered = changes.filter(({ kind }) => kind === "prophylaxis");
     if (offered.length === 0) return null;
     const agent = h("select", { id: "agent" }, ...offered.map(({ label: label2 }, at) => h("option", { value: at }, label2)));
@@ -1778,7 +1778,7 @@
         h(
           "p",
           { class: "note" },
-          `Net benefit: averted events less what the courses cost, both in events. Risks by the released model before dose 1; ${product.window_d} days. Effect on the tumour unknown.`
+          `Net benefit: averted events less what the courses cost, both in events. Risks by ${model}; ${product.window_d} days. Effect on the tumour unknown.`
         )
       );
     };
@@ -2476,7 +2476,8 @@
   var NOTICE = "In simulated patients of like risk, not in this one.";
   function comparisonOf(page2, grid, { product, regimen, landmark, row: row2 }, content) {
     if (content.kind !== "risk" || product === null || regimen === null || landmark) return null;
-    const isPlan = regimen.name === product.default_regimen && page2.prophylaxis.every(({ column }) => row2[column] === regimen.row[column]);
+    const isOfModel = page2.models.some((one) => one.landmark_h === 0 && one.label === grid.model);
+    const isPlan = isOfModel && regimen.name === product.default_regimen && page2.prophylaxis.every(({ column }) => row2[column] === regimen.row[column]);
     const changes = grid.products.find((one) => one.product === product.name)?.changes ?? [];
     const known = changes.filter((change) => bandOf(change, content.grade2plus.estimate.value));
     if (!isPlan || known.length === 0) return null;
