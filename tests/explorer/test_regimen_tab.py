@@ -9,16 +9,8 @@ import pytest
 
 from crsrisk.data.regimen_design import load_regimen_design
 from crsrisk.data.regimen_grid import grid_path
-from tests.explorer.test_page import (  # the fixtures of a page
-    AXE,
-    BROWSER,
-    PHONE,
-    WIDE,
-    axe,
-    browser,
-    file,
-    page,
-)
+from tests.chromium import PHONE, WIDE, browser, needs_chromium
+from tests.explorer.test_page import AXE, axe, file, page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -27,7 +19,7 @@ __all__ = ["browser", "file", "page"]
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium on the path"),
+    needs_chromium,
     pytest.mark.skipif(not grid_path().is_file(), reason="no grid ships"),
 ]
 

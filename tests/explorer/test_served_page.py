@@ -12,29 +12,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crsrisk.folders import find
-from tests.explorer.test_page import AXE, BROWSER, PHONE, WIDE, axe, count, fill
+from tests.chromium import PHONE, WIDE, browser, needs_chromium
+from tests.explorer.test_page import AXE, axe, count, fill
 from tests.serve.served import Server, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="no playwright, which drives a browser"
-)
-
+__all__ = ["browser"]
 TOKEN = "a-token-that-is-long-enough-1"
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium on the path"),
+    needs_chromium,
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import pytest
 
 from crsrisk.report.content import ReportContent
 from crsrisk.report.pages import render_report, render_trial
+from tests.chromium import PHONE, WIDE, browser, needs_chromium
 from tests.report.test_trial import page as trial  # noqa: F401
 
 if TYPE_CHECKING:
@@ -18,25 +18,11 @@ if TYPE_CHECKING:
 
     from crsrisk.report.trial import TrialPage
 
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="no playwright, which drives a browser"
-)
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-
+__all__ = ["browser"]
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium on the path"),
+    needs_chromium,
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(params=["report", "trial"])
