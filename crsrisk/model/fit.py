@@ -60,18 +60,19 @@ def fit(
     config: ModelConfig,
     seed: int,
     sample_weight: NDArray[np.float64] | None = None,
-    has_summary: bool = True,
+    is_described: bool = True,
     origin: Origin = "unknown",
 ) -> RiskModel:
     """Fit a calibrated risk model.
 
     ``observed`` and ``outcomes`` hold the same patients in the same order (a landmark table goes
     with ``outcomes.loc[table.index]``). The products, platforms and ranges of these patients enter
-    the contract, and a summary by which rows far from them are known (unless ``has_summary`` is
-    False, as in refits). Rows with the same ``patient_id`` (copies in a bootstrap resample) stay in
-    one fold. ``origin`` says where they came from. The same tables, configuration and seed give the
-    same model, byte for byte. Raises :class:`InputError` when the tables do not fit together, the
-    outcome's window is another one than the configuration says, or only one class occurs.
+    the contract, and a summary by which rows far from them are known. With ``is_described`` False,
+    as in refits, no summary, no median patients and no manifest are made. Rows with the same
+    ``patient_id`` (copies in a bootstrap resample) stay in one fold. ``origin`` says where they
+    came from. The same tables, configuration and seed give the same model, byte for byte. Raises
+    :class:`InputError` when the tables do not fit together, the outcome's window is another one
+    than the configuration says, or only one class occurs.
     """
     labels = LabelledPatients(
         y=outcome_of(observed, outcomes, config=config),
@@ -81,7 +82,7 @@ def fit(
         sample_weight=sample_weight,
     )
     return fit_labelled(
-        observed, labels, config=config, seed=seed, has_summary=has_summary, origin=origin
+        observed, labels, config=config, seed=seed, is_described=is_described, origin=origin
     )
 
 
@@ -123,7 +124,7 @@ def fit_labelled(
     *,
     config: ModelConfig,
     seed: int,
-    has_summary: bool = True,
+    is_described: bool = True,
     origin: Origin = "unknown",
 ) -> RiskModel:
     """:func:`fit` for labels that are checked to belong to these rows."""
@@ -153,10 +154,16 @@ def fit_labelled(
         n_patients=len(y),
         n_events=int(y.sum()),
         refused=tuple(config.refused),
-        median_patients=median_patients(
-            observed, columns=columns, sample_weight=labels.sample_weight
-        ),
     )
+    model = RiskModel(
+        contract=contract,
+        booster_text=bare_text(learner.booster_.model_to_string()),
+        calibrator=learner.calibrator_,
+        version=config.version,
+        manifest={},
+    )
+    if not is_described:
+        return model
     made_with = {library: version_of(library) for library in ("lightgbm", "numpy", "scikit-learn")}
     named = dict(enumerate((*labels.stage_names, config.outcome)))
     read = observed[list(columns_needed(names))]
@@ -185,15 +192,10 @@ def fit_labelled(
     if labels.sample_weight is not None:
         weights = pd.DataFrame({"sample_weight": labels.sample_weight})
         manifest["sample_weight_sha256"] = frame_digest(weights)
-    model = RiskModel(
-        contract=contract,
-        booster_text=bare_text(learner.booster_.model_to_string()),
-        calibrator=learner.calibrator_,
-        version=config.version,
-        manifest=manifest,
+    typical = median_patients(observed, columns=columns, sample_weight=labels.sample_weight)
+    model = replace(
+        model, contract=contract.model_copy(update={"median_patients": typical}), manifest=manifest
     )
-    if not has_summary:
-        return model
     return replace(model, applicability=summary_of(model, observed, y=y, groups=labels.groups))
 
 

@@ -17,6 +17,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dpotri
+from scipy.sparse import csr_array
 from scipy.special import expit, logit
 
 from crsrisk.data.risk_model import Calibrator
@@ -58,7 +60,7 @@ class _Pattern:
     design: Floats
     labels: Floats
     weight: Floats
-    reach: Floats
+    reach: csr_array  # (columns of the design, weights), 1 where a weight acts on a column
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,9 @@ class PooledLogistic:
                 reach[0, start] = 1.0
                 reach[1 + varied, start + 1 + np.arange(varied.size)] = 1.0
             used = np.flatnonzero(np.abs(design).max(axis=0) > 0)
-            patterns.append(_Pattern(design[:, used], labels[rows], count[rows], reach[used]))
+            patterns.append(
+                _Pattern(design[:, used], labels[rows], count[rows], csr_array(reach[used]))
+            )
         prior = np.array([penalty, 4 * penalty, 4 * penalty, _OF_GROUPS, 4 * penalty, 4 * penalty])
         return PooledLogistic(patterns, kinds, columns, prior, varied, n)
 
@@ -217,7 +221,9 @@ class PooledLogistic:
             if gained < _CLOSE * max(1.0, abs(loss)):
                 break
         _, curvature = self._slopes(weights)
-        return weights, np.diag(np.linalg.inv(curvature + np.diag(penalties)))
+        cholesky, _ = cho_factor(curvature + np.diag(penalties))
+        inverse, _ = dpotri(cholesky)
+        return weights, np.diag(inverse)
 
     def _loss(self, weights: Floats, penalties: Floats) -> float:
         value = 0.5 * float(penalties @ weights**2)
@@ -233,8 +239,8 @@ class PooledLogistic:
             design, reach = pattern.design, pattern.reach
             risk = expit(design @ (reach @ weights))
             gradient += reach.T @ (design.T @ (pattern.weight * (pattern.labels - risk)))
-            small = (design * (pattern.weight * (risk * (1.0 - risk)))[:, None]).T @ design
-            curvature += reach.T @ small @ reach
+            root = design * np.sqrt(pattern.weight * (risk * (1.0 - risk)))[:, None]
+            curvature += reach.T @ (reach.T @ (root.T @ root)).T  # the product is symmetric
         return gradient, curvature
 
     def parts(self, weights: Floats) -> tuple[float, Floats, Floats, Floats]:

@@ -226,7 +226,7 @@ def make_refits(
             config=fixed,
             seed=seed,
             sample_weight=weight,
-            has_summary=False,
+            is_described=False,
         )
         if advance is not None:
             advance(1)

@@ -19,7 +19,7 @@ inferred.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +31,13 @@ from scipy.stats import binom
 from crsrisk.data.assumptions import Strict
 
 Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
 Words = Sequence[str]
 
 LEVEL = 0.9  # of the interval that is shown first
 ANY = ""  # platform of a product about which nothing is known
 _DIGITS = 4
+_FOLDS = 4  # of the members, when it is judged how often an interval holds the counts
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(20)
 # SDs of weak normal priors, log-odds: of the mean's shift and tilt, of the logarithm of the SD and
 # its tilt; they decide only where hardly any event was simulated
@@ -96,13 +98,25 @@ class WorldSpread(Strict):
 @dataclass(frozen=True, eq=False)
 class Asked:
     """Patients of whom the worlds were asked: the model's log-odds and the SD of the refits'
-    (patients,), and in how many of ``n_replicates`` simulations each had the event.
+    (patients,), in how many of ``n_replicates`` simulations each had the event, and the number of
+    the ``member`` that each lives in.
     """
 
     log_odds: Floats
     refit_sd: Floats
-    n_events: NDArray[np.int64]
+    n_events: Whole
     n_replicates: int
+    member: Whole
+
+    def of(self, rows: NDArray[np.bool_]) -> Asked:
+        """These patients."""
+        return replace(
+            self,
+            log_odds=self.log_odds[rows],
+            refit_sd=self.refit_sd[rows],
+            n_events=self.n_events[rows],
+            member=self.member[rows],
+        )
 
 
 def join(parts: Sequence[Asked]) -> Asked:
@@ -112,6 +126,7 @@ def join(parts: Sequence[Asked]) -> Asked:
         np.concatenate([part.refit_sd for part in parts]),
         np.concatenate([part.n_events for part in parts]),
         parts[0].n_replicates,
+        np.concatenate([part.member for part in parts]),
     )
 
 
@@ -125,7 +140,7 @@ def fit_true_log_odds(asked: Asked) -> TrueLogOdds:
     >>> rng = np.random.default_rng(1)
     >>> x = rng.normal(-1, 1, 4000)
     >>> n_events = rng.binomial(4, expit(x + 0.3 + 0.8 * rng.normal(size=4000)))
-    >>> found = fit_true_log_odds(Asked(x, np.zeros(4000), n_events, 4))
+    >>> found = fit_true_log_odds(Asked(x, np.zeros(4000), n_events, 4, np.arange(4000)))
     >>> abs(found.shift - 0.3) < 0.1 and bool(abs(np.exp(found.log_sd) - 0.8) < 0.1)
     True
     """
@@ -150,16 +165,24 @@ def fit_true_log_odds(asked: Asked) -> TrueLogOdds:
     weights = _WEIGHTS / _WEIGHTS.sum()
     usual = np.array([0.0, 0.0, _USUAL_LOG_SD, 0.0])
 
-    def misfit(numbers: Floats) -> float:
+    def misfit(numbers: Floats) -> tuple[float, Floats]:
+        """Penalised minus log likelihood, and its gradient."""
         shift, tilt, log_sd, log_sd_tilt = numbers
-        mean = x + shift + tilt * (x - centre)
-        sd = np.hypot(np.exp(log_sd + log_sd_tilt * inside), asked.refit_sd)
+        mean, own = x + shift + tilt * (x - centre), np.exp(log_sd + log_sd_tilt * inside)
+        sd = np.hypot(own, asked.refit_sd)
         risk = expit(mean[:, None] + sd[:, None] * _NODES)
-        likelihood = np.exp(xlogy(k[:, None], risk) + xlog1py(n - k[:, None], -risk)) @ weights
-        prior = 0.5 * np.square((numbers - usual) / _PRIOR_SD).sum()
-        return float(prior - np.log(np.maximum(likelihood, 1e-300)).sum())
+        parts = weights * np.exp(xlogy(k[:, None], risk) + xlog1py(n - k[:, None], -risk))
+        likelihood = np.maximum(parts.sum(axis=1), 1e-300)
+        slopes = parts * (k[:, None] - n * risk) / likelihood[:, None]  # by log-odds at each node
+        by_mean, by_log_sd = slopes.sum(axis=1), (slopes @ _NODES) * own**2 / sd
+        off = (numbers - usual) / _PRIOR_SD
+        gradient = [by_mean, by_mean * (x - centre), by_log_sd, by_log_sd * inside]
+        return (
+            float(0.5 * np.square(off).sum() - np.log(likelihood).sum()),
+            off / _PRIOR_SD - np.sum(gradient, axis=1),
+        )
 
-    return made(np.asarray(minimize(misfit, usual, method="L-BFGS-B").x))
+    return made(np.asarray(minimize(misfit, usual, jac=True, method="L-BFGS-B").x))
 
 
 def interval(
@@ -194,29 +217,43 @@ def spreads_of(
 
 def _stretched(groups: Mapping[str, Asked]) -> dict[str, TrueLogOdds]:
     """The distributions of some groups, their SDs stretched by one factor, so that the central nine
-    tenths of what they predict hold nine tenths of the simulated counts: tails are a little heavier
+    tenths of what they predict hold nine tenths of the simulated counts in members that they were
+    not fitted to: of few members an SD comes out a little small, and tails are a little heavier
     than a normal's. Nothing is drawn together.
     """
-    found = {name: fit_true_log_odds(asked) for name, asked in groups.items()}
-
-    def stretched(factor: float) -> dict[str, TrueLogOdds]:
-        log_factor = float(np.log(factor))
-        return {
-            name: one.model_copy(update={"log_sd": float(f"{one.log_sd + log_factor:.{_DIGITS}g}")})
-            for name, one in found.items()
-        }
+    judged = [
+        (found, held_out) for asked in groups.values() for found, held_out in _held_out(asked)
+    ]
 
     def share(factor: float) -> float:
-        inside = [counts_inside(groups[name], one) for name, one in stretched(factor).items()]
+        inside = [counts_inside(held_out, _times(found, factor)) for found, held_out in judged]
         return float(np.concatenate(inside).mean())
 
     low, high = 1.0, _MOST_STRETCH
     if share(low) >= LEVEL:
-        return found
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2.0
-        low, high = (low, middle) if share(middle) >= LEVEL else (middle, high)
-    return stretched(high)
+        high = low
+    else:
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2.0
+            low, high = (low, middle) if share(middle) >= LEVEL else (middle, high)
+    return {name: _times(fit_true_log_odds(asked), high) for name, asked in groups.items()}
+
+
+def _held_out(asked: Asked) -> list[tuple[TrueLogOdds, Asked]]:
+    """By fold of the members: what is fitted to the others, and the patients of the fold."""
+    members, number = np.unique(asked.member, return_inverse=True)
+    n_folds = min(_FOLDS, len(members))
+    if n_folds == 1:
+        return [(fit_true_log_odds(asked), asked)]
+    return [
+        (fit_true_log_odds(asked.of(number % n_folds != fold)), asked.of(number % n_folds == fold))
+        for fold in range(n_folds)
+    ]
+
+
+def _times(one: TrueLogOdds, factor: float) -> TrueLogOdds:
+    log_sd = one.log_sd + float(np.log(factor))
+    return one.model_copy(update={"log_sd": float(f"{log_sd:.{_DIGITS}g}")})
 
 
 def counts_inside(asked: Asked, found: TrueLogOdds) -> Floats:

@@ -208,11 +208,7 @@ def run_baseline(place: Path, *, workers: int, begin: Begin, overwrite: bool = F
     sides = Split(*cohort.split(test_size=experiment.test_share, seed=experiment.seed))
     fitted = _fit_models(sides, seed=experiment.seed, workers=workers, begin=begin)
     worlds = world_spreads(
-        {  # courses after a dose are not asked about: it takes longer than all else
-            name: (one.model, one.refits)
-            for name, one in fitted.items()
-            if one.model.contract.landmark_h == 0
-        },
+        {name: (one.model, one.refits) for name, one in fitted.items()},
         arms.values(),
         world=world,
         seed=experiment.seed,

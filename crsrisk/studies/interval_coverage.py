@@ -390,7 +390,7 @@ def _inside(
     risks: WorldRisks | WorldCourses,
 ) -> _Inside:
     answers = answers_of(model, refits, risks)
-    asked, n = answers.asked, len(answers.member)
+    asked, n = answers.asked, len(answers.asked.member)
     product, platform = (str(risks.observed[name].iloc[0]) for name in ("product", "platform"))
     low, high = true_risk_interval(
         worlds,
@@ -414,7 +414,7 @@ def _inside(
     below, above = ready.nodes < low[:, None], ready.nodes > high[:, None]
     return _Inside(
         risk=expit(asked.log_odds),
-        member=answers.member,
+        member=asked.member,
         inside=mass(~below & ~above),
         below=mass(below),
         above=mass(above),

@@ -7,12 +7,12 @@ simulations, some 50 seconds of one core; several models of one cohort share the
 simulations a rare event would not tell how far apart the worlds are.
 
 Some hours after the dose a patient cannot be simulated again with the course that he had. There
-each member has sixty patients of every product, followed once, and twenty of them of whom the model
-says nearly the same stand for one patient simulated twenty times: what is learnt is how far the
-event's share among patients alike lies from the model's risk, over worlds.
+each member has two hundred patients of every product, followed once, and twenty of them of whom the
+model says nearly the same stand for one patient simulated twenty times: what is learnt is how far
+the event's share among patients alike lies from the model's risk, over worlds.
 
-Models of fewer than 5,000 training patients are asked in a quarter of the members, so that a trial
-run stays quick; the card says how many.
+Models of fewer than 5,000 training patients (at a landmark 20,000) are asked in a quarter of the
+members, so that a trial run stays quick; the card says how many.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ EVENTS: Mapping[str, str] = {
 # a name that no model knows stands for a product that no model was trained on
 UNKNOWN = "a product that is not known"
 BLOCK = 20  # an even number of patients who stand for one, at a landmark
-SMALL = 5_000  # training patients below which a quarter of the members is asked
+# training patients below which a quarter of the members is asked: before the first dose, after it
+SMALL, SMALL_LANDMARK = 5_000, 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +73,11 @@ class ArmRisks:
 class Answers:
     """What the worlds answered about patients of one model: ``asked``, what the model and its
     refits say and how often they had its event; ``halves`` (patients, 2), the events in either half
-    of the simulations; ``member`` that each lives in.
+    of the simulations.
     """
 
     asked: Asked
     halves: NDArray[np.int64]
-    member: NDArray[np.int64]
 
 
 def why_no_spread(contract: FeatureContract, *, world: World) -> str:
@@ -162,20 +162,25 @@ def world_spreads(
     if not wanted:
         return {}
     ensemble, listed = load_ensemble(), list(arms)
-    is_small = all(model.contract.n_patients < SMALL for model, _ in wanted.values())
-    asked = {
-        is_landmark: ask_worlds(
-            listed,
-            world=world,
-            seed=seed,
-            ensemble=ensemble,
-            every=4 if is_small else 1,
-            is_landmark=is_landmark,
-            workers=workers,
-            begin=begin,
-        )
-        for is_landmark in {model.contract.landmark_h > 0 for model, _ in wanted.values()}
-    }
+    asked = {}
+    for is_landmark in (False, True):
+        sizes = [
+            model.contract.n_patients
+            for model, _ in wanted.values()
+            if (model.contract.landmark_h > 0) == is_landmark
+        ]
+        if sizes:
+            is_small = max(sizes) < (SMALL_LANDMARK if is_landmark else SMALL)
+            asked[is_landmark] = ask_worlds(
+                listed,
+                world=world,
+                seed=seed,
+                ensemble=ensemble,
+                every=4 if is_small else 1,
+                is_landmark=is_landmark,
+                workers=workers,
+                begin=begin,
+            )
     advance = begin("Learning what assumptions leave open", len(wanted))
     made = {}
     for name, (model, refits) in wanted.items():
@@ -222,8 +227,8 @@ def answers_of(
     log_odds = _log_odds(model, risks.observed)
     refit_sd = _refit_sd(model, refits, risks.observed)
     halves = getattr(risks, EVENTS[model.contract.outcome])
-    asked = Asked(log_odds, refit_sd, halves.sum(axis=1), risks.n_replicates)
-    return Answers(asked, halves, risks.member)
+    asked = Asked(log_odds, refit_sd, halves.sum(axis=1), risks.n_replicates, risks.member)
+    return Answers(asked, halves)
 
 
 def _of_courses(model: RiskModel, refits: Refits | None, courses: WorldCourses) -> Answers:
@@ -250,8 +255,9 @@ def _of_courses(model: RiskModel, refits: Refits | None, courses: WorldCourses) 
         _refit_sd(model, refits, table.iloc[block[:, BLOCK // 2]]),  # of the one in the middle
         halves.sum(axis=1),
         BLOCK,
+        member[block[:, 0]],
     )
-    return Answers(asked, halves, member[block[:, 0]])
+    return Answers(asked, halves)
 
 
 def _log_odds(model: RiskModel, table: pd.DataFrame) -> NDArray[np.float64]:

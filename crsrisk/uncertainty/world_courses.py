@@ -31,7 +31,8 @@ from crsrisk.uncertainty.world_risks import (
     run_in_own_worlds,
 )
 
-EACH = 60  # patients in each member when a model is made
+# patients in each member when a model is made: so many that patients alike to it are really alike
+EACH = 200
 
 
 @dataclass(frozen=True, eq=False)

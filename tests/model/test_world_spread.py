@@ -24,7 +24,7 @@ def asked(
     rng = np.random.default_rng(seed)
     x = rng.normal(-1.0, 1.0, n)
     truth = x + shift + tilt * (x + 1.0) + np.hypot(sd, refit_sd) * rng.normal(size=n)
-    return Asked(x, np.full(n, refit_sd), rng.binomial(4, expit(truth)), 4)
+    return Asked(x, np.full(n, refit_sd), rng.binomial(4, expit(truth)), 4, np.arange(n) % 128)
 
 
 def test_it_finds_the_distribution_that_made_the_events() -> None:
@@ -62,7 +62,8 @@ def test_nine_true_risks_of_ten_lie_inside() -> None:
 
 
 def test_without_events_the_prior_keeps_it_finite() -> None:
-    nobody = Asked(np.full(200, -6.0), np.zeros(200), np.zeros(200, dtype=np.int64), 4)
+    none = np.zeros(200, dtype=np.int64)
+    nobody = Asked(np.full(200, -6.0), np.zeros(200), none, 4, np.arange(200))
     found = fit_true_log_odds(nobody)
     assert np.isfinite([found.shift, found.log_sd]).all()
     assert expit(found.mean(np.array([-6.0])))[0] < 0.01
@@ -128,6 +129,23 @@ def test_new_products_are_learnt_by_platform_and_together() -> None:
     assert new[ANY].n_patients == 800
 
 
+def test_of_few_members_the_interval_is_stretched() -> None:
+    """Worlds differ by a shift that all patients of one share (SD 1). Of 16 members the SD comes
+    out small and holds fewer patients of other members; folds of members see that.
+    """
+    rng = np.random.default_rng(8)
+    factors = []
+    for _ in range(12):
+        member = np.repeat(np.arange(16), 8)
+        x = rng.normal(-1.0, 1.0, member.size)
+        truth = expit(x + rng.normal(size=16)[member])
+        one = Asked(x, np.zeros(x.size), rng.binomial(32, truth), 32, member)
+        stretched, _ = spreads_of({"a": one}, {"tce": [one]})
+        factors.append(np.exp(stretched["a"].log_sd - fit_true_log_odds(one).log_sd))
+    assert np.mean(factors) > 1.05
+    assert min(factors) > 0.999
+
+
 def test_heavy_tails_stretch_the_interval_until_it_holds_nine_of_ten() -> None:
     """Truths of Student's t with 3 degrees of freedom, 4,000 patients of 32 simulations each; a
     normal fitted to them alone holds fewer in its 90%.
@@ -136,7 +154,7 @@ def test_heavy_tails_stretch_the_interval_until_it_holds_nine_of_ten() -> None:
     x = rng.normal(-1.0, 1.0, 8000)
     truth = expit(x + 0.6 * rng.standard_t(3, size=8000))
     counts = rng.binomial(32, truth)
-    one = Asked(x[:4000], np.zeros(4000), counts[:4000], 32)
+    one = Asked(x[:4000], np.zeros(4000), counts[:4000], 32, np.arange(4000) % 128)
     plain = fit_true_log_odds(one)
     stretched, _ = spreads_of({"a": one}, {"tce": [one]})
 

@@ -215,12 +215,12 @@ def test_at_a_landmark_patients_alike_stand_for_one(courses: list[ArmRisks]) -> 
     is_told = ~np.isnan(model.predict(at_risk).risk)
     lives_in = followed.member[at_risk.index[is_told]]
     whole = {number: int((lives_in == number).sum() // BLOCK) for number in np.unique(lives_in)}
-    assert {n: int((answers.member == n).sum()) for n in whole} == whole
+    assert {n: int((answers.asked.member == n).sum()) for n in whole} == whole
     # a block's risk is the mean of its patients', so all blocks together say what the model says
     mean = float(np.nanmean(model.predict(at_risk).risk))
     assert expit(answers.asked.log_odds).mean() == pytest.approx(mean, rel=0.2)
     # of one member the blocks rise in risk
-    mine = answers.asked.log_odds[answers.member == answers.member[0]]
+    mine = answers.asked.log_odds[answers.asked.member == answers.asked.member[0]]
     assert (np.diff(mine) >= 0).all()
 
 
