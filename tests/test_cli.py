@@ -11,7 +11,6 @@ import typer
 
 from crsrisk import __version__
 from crsrisk.cli import __main__ as cli
-from crsrisk.cli.application import pairs_of
 from crsrisk.errors import InputError, OutputError
 
 COMMANDS = {  # name -> the commands below it; () for a command itself
@@ -144,14 +143,6 @@ def test_other_ends_pass_through(
     monkeypatch.setattr(cli, "app", app_that(typer.Exit(code)))
     assert ended(monkeypatch) == code
     assert capsys.readouterr().err == ""
-
-
-@pytest.mark.parametrize(
-    ("texts", "found"),
-    [(None, {}), ([], {}), (["crp=mg/dL", " a b = c=d "], {"crp": "mg/dL", "a b": "c=d"})],
-)
-def test_pairs(texts: list[str] | None, found: dict[str, str]) -> None:
-    assert pairs_of(texts, "--unit") == found
 
 
 def test_the_module_runs_too() -> None:

@@ -30,7 +30,6 @@ app = typer.Typer(
 )
 CPUS = os.cpu_count() or 1
 TABLE_PANEL = "How the table is read"
-_EXAMPLES = {"--unit": "COLUMN=UNIT", "--rename": "YOURS=OURS", "--code": "sex:1=M,2=F"}
 PANELS = ("Simulate", "Risk models", "At the bedside", "Trial design")  # of the help page
 
 # Options of several commands, each declared once.
@@ -221,26 +220,25 @@ def _table_options(
         str | None, typer.Option(help="Sheet of a workbook.", rich_help_panel=TABLE_PANEL)
     ] = None,
 ) -> TableReading:
-    from crsrisk.data.table_files import Dialect
-    from crsrisk.data.table_reading import AS_NAMED, TableReading, joined, read_mapping
+    from crsrisk.data.table_reading import AS_NAMED, joined, read_mapping, stated_reading
 
-    stated = TableReading(
-        units=pairs_of(unit, "--unit"),
-        rename=pairs_of(rename, "--rename"),
-        ldh_upper_limit_u_l=ldh_upper_limit,
-        missing=_lists_of(missing),
-        codes=_codes_of(code),
-        censored=dict(_column_and_value(text) for text in censored or ()),  # type: ignore[misc]
-        ignore=tuple(ignore or ()),
+    stated = stated_reading(
+        where="command line",
+        dash="--",
+        unit=unit or (),
+        rename=rename or (),
+        missing=missing or (),
+        code=code or (),
+        censored=censored or (),
+        ignore=ignore or (),
+        ldh_upper_limit=ldh_upper_limit,
         dose_time=dose_time,
         refuse_unreadable=refuse_unreadable,
-        dialect=Dialect(
-            sep=sep,
-            decimal=_one_of(decimal, (".", ","), "--decimal"),  # type: ignore[arg-type]
-            thousands=_one_of(thousands, (",", ".", " ", "'"), "--thousands"),  # type: ignore[arg-type]
-            encoding=encoding,
-            sheet=sheet,
-        ),
+        sep=sep,
+        decimal=decimal,
+        thousands=thousands,
+        encoding=encoding,
+        sheet=sheet,
     )
     confirmed = AS_NAMED if mapping is None else read_mapping(mapping)
     return joined(confirmed, stated)
@@ -307,68 +305,6 @@ def _parameters(command: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
         name: kind for name, kind in command.__annotations__.items() if name not in late
     }
     return inspect.signature(command, eval_str=True).parameters
-
-
-def _lists_of(texts: list[str] | None) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for column, value in map(_column_and_value, texts or ()):
-        found[column] = (*found.get(column, ()), value)
-    return found
-
-
-def _column_and_value(text: str) -> tuple[str, str]:
-    """``column=value``, or a value for every column."""
-    left, mark, right = text.rpartition("=")
-    return (left.strip(), right.strip()) if mark else ("", text.strip())
-
-
-def _codes_of(texts: list[str] | None) -> dict[str, dict[str, str]]:
-    codes: dict[str, dict[str, str]] = {}
-    for text in texts or ():
-        column, mark, pairs = text.rpartition(":")
-        if not mark or not column:
-            raise _not_pairs(text, "--code", "COLUMN:CODE=WORD,CODE=WORD", "sex:1=M,2=F")
-        codes.setdefault(column.strip(), {}).update(
-            pairs_of([pair for pair in pairs.split(",") if pair], "--code")
-        )
-    return codes
-
-
-def _one_of(text: str | None, known: tuple[str, ...], option: str) -> str | None:
-    from crsrisk.errors import InputError
-
-    if text is not None and text not in known:
-        raise InputError(
-            where="command line",
-            key=option,
-            found=repr(text),
-            expected=" or ".join(map(repr, known)),
-            cure="write the sign alone",
-        )
-    return text
-
-
-def _not_pairs(text: str, option: str, expected: str, example: str) -> Exception:
-    from crsrisk.errors import InputError
-
-    return InputError(
-        where="command line",
-        key=option,
-        found=text,
-        expected=expected,
-        cure=f"write it as in {option} {example}",
-    )
-
-
-def pairs_of(texts: list[str] | None, option: str) -> dict[str, str]:
-    """``name=value`` options as a dictionary."""
-    pairs = {}
-    for text in texts or []:
-        left, mark, right = text.partition("=")
-        if not mark or not left or not right:
-            raise _not_pairs(text, option, "name=value", _EXAMPLES.get(option, "name=value"))
-        pairs[left.strip()] = right.strip()
-    return pairs
 
 
 def say(text: str, *, nl: bool = True) -> None:

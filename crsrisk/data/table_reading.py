@@ -1,12 +1,13 @@
 """How a user's table is to be read, as far as he states it: names, units, codes, limits and times.
 
-Nothing of it is guessed. It is stated with options or keywords, or in a mapping file that
-``crsrisk table check --propose`` writes and a person confirms.
+Nothing of it is guessed. It is stated with keywords or as text (options of a command, parameters of
+a request), or in a mapping file that ``crsrisk table check --propose`` writes and a person
+confirms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -32,6 +33,8 @@ _KEYS = (
     "dose_time",
 )
 _DIALECT = ("sep", "decimal", "thousands", "encoding", "sheet")
+_MARKS = {"decimal": (".", ","), "thousands": (",", ".", " ", "'")}
+_FORMS = {"code": "sex:1=M,2=F", "rename": "YOURS=OURS", "unit": "COLUMN=UNIT"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +136,110 @@ def read_mapping(path: str | Path) -> TableReading:
         dialect=Dialect(**stated),
         ldh_upper_limit_u_l=_number(tree, "ldh_upper_limit_u_l", where=str(path)),
         alt_upper_limit_u_l=_number(tree, "alt_upper_limit_u_l", where=str(path)),
+    )
+
+
+def stated_reading(
+    *,
+    where: str,
+    dash: str = "",
+    unit: Iterable[str] = (),
+    rename: Iterable[str] = (),
+    missing: Iterable[str] = (),
+    code: Iterable[str] = (),
+    censored: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    ldh_upper_limit: float | None = None,
+    dose_time: str | None = None,
+    refuse_unreadable: bool = False,
+    **dialect: str | None,
+) -> TableReading:
+    """What is stated about a table as text: options of a command, parameters of a request.
+
+    Parameters
+    ----------
+    where, dash : who is told of a text that does not fit, and what stands before an option's name.
+    unit, rename : ``"crp=mg/dL"``, ``"CRP_BASE=crp_mg_l"``.
+    missing, censored : a code or a rule, for every column or one: ``"ND"``, ``"crp=999"``.
+    code : ``"sex:1=M,2=F"``.
+    ignore, ldh_upper_limit, dose_time, refuse_unreadable : as in :class:`TableReading`.
+    dialect : fields of :class:`crsrisk.data.table_files.Dialect`.
+
+    Examples
+    --------
+    >>> stated = stated_reading(where="request", missing=["ND", "crp=999"], code=["sex:1=M,2=F"])
+    >>> stated.missing, stated.codes
+    ({'': ('ND',), 'crp': ('999',)}, {'sex': {'1': 'M', '2': 'F'}})
+    """
+    of_missing: dict[str, tuple[str, ...]] = {}
+    for column, value in map(_column_and_value, missing):
+        of_missing[column] = (*of_missing.get(column, ()), value)
+    for name, known in _MARKS.items():
+        _one_of(dialect.get(name), known, where=where, option=f"{dash}{name}")
+    file: Any = dialect
+    rules: Any = dict(map(_column_and_value, censored))  # checked where it is made
+    return TableReading(
+        units=pairs_in(unit, where=where, option=f"{dash}unit"),
+        rename=pairs_in(rename, where=where, option=f"{dash}rename"),
+        missing=of_missing,
+        codes=_codes_in(code, where=where, option=f"{dash}code"),
+        censored=rules,
+        ignore=tuple(ignore),
+        ldh_upper_limit_u_l=ldh_upper_limit,
+        dose_time=dose_time,
+        refuse_unreadable=refuse_unreadable,
+        dialect=Dialect(**file),
+    )
+
+
+def pairs_in(texts: Iterable[str], *, where: str, option: str) -> dict[str, str]:
+    """``name=value`` texts as a dictionary."""
+    pairs = {}
+    for text in texts:
+        left, mark, right = text.partition("=")
+        if not (left.strip() and mark and right.strip()):
+            form = _FORMS.get(option.lstrip("-"), "name=value")
+            raise _no_pairs(text, where=where, option=option, form=form)
+        pairs[left.strip()] = right.strip()
+    return pairs
+
+
+def _codes_in(texts: Iterable[str], *, where: str, option: str) -> dict[str, dict[str, str]]:
+    codes: dict[str, dict[str, str]] = {}
+    for text in texts:
+        column, mark, pairs = text.rpartition(":")
+        if not mark or not column:
+            raise _no_pairs(text, where=where, option=option, form="COLUMN:CODE=WORD,CODE=WORD")
+        words = [pair for pair in pairs.split(",") if pair]
+        codes.setdefault(column.strip(), {}).update(pairs_in(words, where=where, option=option))
+    return codes
+
+
+def _column_and_value(text: str) -> tuple[str, str]:
+    """``column=value``, or a value for every column."""
+    left, mark, right = text.rpartition("=")
+    return (left.strip(), right.strip()) if mark else ("", text.strip())
+
+
+def _one_of(text: str | None, known: tuple[str, ...], *, where: str, option: str) -> None:
+    if text is not None and text not in known:
+        raise InputError(
+            where=where,
+            key=option,
+            found=repr(text),
+            expected=" or ".join(map(repr, known)),
+            cure="write the sign alone",
+        )
+
+
+def _no_pairs(text: str, *, where: str, option: str, form: str) -> InputError:
+    example = _FORMS.get(option.lstrip("-"), form)
+    return InputError(
+        where=where,
+        key=option,
+        found=text,
+        expected=form,
+        cure=f"write it as in {option} {example}",
     )
 
 

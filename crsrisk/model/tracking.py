@@ -44,7 +44,7 @@ with (
     from mlflow.data.meta_dataset import MetaDataset
     from mlflow.models import ModelSignature
     from mlflow.types import DataType
-    from mlflow.types.schema import AnyType, ColSpec, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import ColSpec, ParamSchema, ParamSpec, Schema
 
 from crsrisk import __version__
 from crsrisk.data.provenance import Origin
@@ -171,13 +171,14 @@ class Tracker:
                 python_model=str(served.code),
                 artifacts={MODEL_FOLDER: str(folder)},
                 input_example=served.example,
-                signature=signature_of(served),
+                signature=signature(),
                 pip_requirements=[f"crsrisk=={__version__}"],
                 tags=tags,
                 metadata={
                     "model": model.label,
                     "outcome": model.contract.outcome_in_words,
                     "notice": model.notice,
+                    "columns": list(served.columns),
                 },
             )
         address = str(logged.model_uri)
@@ -190,8 +191,8 @@ class Tracker:
 
 @dataclass(frozen=True)
 class ServedForm:
-    """How a model is served: the file that MLflow runs, the columns that it takes (each may be
-    left out), and a request that nobody is behind.
+    """How a model is served: the file that MLflow runs, the columns that the model reads, and a
+    request that nobody is behind.
     """
 
     code: Path
@@ -199,15 +200,15 @@ class ServedForm:
     example: pd.DataFrame
 
 
-def signature_of(served: ServedForm) -> ModelSignature:
-    """What goes in and comes out.
+def signature() -> ModelSignature:
+    """What comes out, and what may be stated about a request.
 
-    Cells may be of any type, null and NaN too: a whole number, or a word in a number, is answered
-    by the model as in a table, and not refused by the schema without a reason.
+    It has no columns that go in: MLflow would drop every other one in silence, as a unit beside a
+    value, a time of sampling or a name that is spelt in another way, and turn or refuse cells by
+    their type. A request reaches the model as it is, and is read as a table is.
     """
-    any_cell = AnyType()  # type: ignore[no-untyped-call]
+    texts = ("unit", "rename", "missing", "code", "censored", "ignore")
     return ModelSignature(
-        inputs=Schema([ColSpec(any_cell, name, required=False) for name in served.columns]),
         outputs=Schema(
             [
                 ColSpec(DataType.double, "risk", required=False),
@@ -215,7 +216,16 @@ def signature_of(served: ServedForm) -> ModelSignature:
                 ColSpec(DataType.string, "reasons"),
             ]
         ),
-        params=ParamSchema([ParamSpec("unknown_product", DataType.boolean, False)]),
+        params=ParamSchema(
+            [
+                ParamSpec("unknown_product", DataType.boolean, False),
+                *(ParamSpec(name, DataType.string, [], shape=(-1,)) for name in texts),
+                ParamSpec("ldh_upper_limit", DataType.double, None),
+                ParamSpec("dose_time", DataType.string, None),
+                ParamSpec("decimal", DataType.string, None),
+                ParamSpec("thousands", DataType.string, None),
+            ]
+        ),
     )
 
 

@@ -33,7 +33,6 @@ from crsrisk.serve.schemas import (
     Sent,
     SimulationRequest,
     TableAnswer,
-    pairs_in,
     read_request,
 )
 from crsrisk.serve.workers import BusyError, LostError, WorkerPool
@@ -172,9 +171,20 @@ class _Routes:
         request: Request,
         unit: Annotated[list[str] | None, Query(description="COLUMN=UNIT; repeatable")] = None,
         rename: Annotated[list[str] | None, Query(description="YOURS=OURS; repeatable")] = None,
+        missing: Annotated[list[str] | None, Query(description="[COLUMN=]CODE; repeatable")] = None,
+        code: Annotated[
+            list[str] | None, Query(description="COLUMN:CODE=WORD,CODE=WORD; repeatable")
+        ] = None,
+        censored: Annotated[
+            list[str] | None, Query(description="[COLUMN=]RULE: missing, half or limit; repeatable")
+        ] = None,
+        ignore: Annotated[list[str] | None, Query(description="COLUMN; repeatable")] = None,
         ldh_upper_limit: Annotated[float | None, Query(ge=50, le=2000)] = None,
+        dose_time: Annotated[str | None, Query(max_length=100, description="COLUMN")] = None,
         sep: Annotated[str | None, Query(max_length=10)] = None,
         decimal: Annotated[str | None, Query(pattern="^[.,]$")] = None,
+        thousands: Annotated[str | None, Query(pattern="^[.,' ]$")] = None,
+        encoding: Annotated[str | None, Query(max_length=40)] = None,
         sheet: Annotated[str | None, Query(max_length=100)] = None,
         unknown_product: bool = False,
     ) -> Response:
@@ -186,11 +196,18 @@ class _Routes:
             "model": str(served.folder),
             "ending": ENDINGS[kind],
             "reading": {
-                "units": pairs_in(unit, "unit"),
-                "rename": pairs_in(rename, "rename"),
-                "ldh_upper_limit_u_l": ldh_upper_limit,
+                "unit": unit or [],
+                "rename": rename or [],
+                "missing": missing or [],
+                "code": code or [],
+                "censored": censored or [],
+                "ignore": ignore or [],
+                "ldh_upper_limit": ldh_upper_limit,
+                "dose_time": dose_time,
                 "sep": sep,
                 "decimal": decimal,
+                "thousands": thousands,
+                "encoding": encoding,
                 "sheet": sheet,
             },
             "unknown_product": unknown_product,

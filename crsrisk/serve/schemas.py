@@ -207,14 +207,3 @@ def _bad(key: str, found: str, expected: str) -> InputError:
     return InputError(
         where="request", key=key, found=found, expected=expected, cure="correct the request"
     )
-
-
-def pairs_in(texts: list[str] | None, name: str) -> dict[str, str]:
-    """``name=value`` parameters of a query as a dictionary."""
-    pairs: dict[str, str] = {}
-    for text in texts or ():
-        left, mark, right = text.partition("=")
-        if not (left and mark and right):
-            raise _bad(name, "no pair", f"{name}=COLUMN%3DVALUE")
-        pairs[left.strip()] = right.strip()
-    return pairs

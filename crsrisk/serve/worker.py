@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import pyarrow.parquet as pq
 
 from crsrisk.data.table_files import Dialect, SourceTable, TableBytes, open_table
-from crsrisk.data.table_reading import TableReading
+from crsrisk.data.table_reading import stated_reading
 from crsrisk.errors import InputError
 from crsrisk.model.companions import Companions, load_companions
 from crsrisk.model.risk_model import RiskModel
@@ -105,15 +105,9 @@ def simulation(work: Mapping[str, Any], threads: int) -> Any:
 
 def scored_table(work: Mapping[str, Any], file: bytes) -> Any:
     """Every row of a table, as ``crsrisk predict`` scores it."""
-    told, name = work["reading"], f"table{work['ending']}"
-    dialect = Dialect(sep=told["sep"], decimal=told["decimal"], sheet=told["sheet"])
-    reading = TableReading(
-        units=told["units"],
-        rename=told["rename"],
-        ldh_upper_limit_u_l=told["ldh_upper_limit_u_l"],
-        dialect=dialect,
-    )
-    source = _opened(TableBytes(name, file), dialect, unpacked_bytes=work["unpacked_bytes"])
+    name = f"table{work['ending']}"
+    reading = stated_reading(where="request", **work["reading"])
+    source = _opened(TableBytes(name, file), reading.dialect, unpacked_bytes=work["unpacked_bytes"])
     if len(source.cells) > work["rows"]:
         raise InputError(
             where=name,

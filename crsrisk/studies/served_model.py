@@ -24,7 +24,7 @@ class ServedModel(PythonModel):
     def predict(
         self,
         context: PythonModelContext,
-        model_input: pd.DataFrame,
+        model_input: pd.DataFrame,  # or rows, or columns by name: MLflow takes this hint for all
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """One row a row of the request."""

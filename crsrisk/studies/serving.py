@@ -4,18 +4,18 @@ answers a table.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from crsrisk.data.product_names import shipped_name
 from crsrisk.data.risk_model import Column
+from crsrisk.data.table_files import open_table
+from crsrisk.data.table_reading import stated_reading
 from crsrisk.data.world_files import load_product
 from crsrisk.fields import FIELDS, Field, columns_of
-from crsrisk.model.landmark import course_columns
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.tracking import ServedForm
 from crsrisk.studies.predict import AFTER, score_patients
@@ -23,65 +23,61 @@ from crsrisk.studies.predict import AFTER, score_patients
 CODE = Path(__file__).with_name("served_model.py")
 OUT = ("risk", "status", "reasons")
 _ID = "patient_id"
-_BESIDE = ("unit", "upper_limit", "upper_limit_u_l", "time")  # of a quantity, row by row
 
 
 def answer(
-    model: RiskModel, request: pd.DataFrame, *, unknown_product: bool = False
+    model: RiskModel, request: Any, *, unknown_product: bool = False, **stated: Any
 ) -> pd.DataFrame:
     """Risk (0 to 1), status (ok, warned, refused) and reasons of every row of a request.
 
     A refused row has no risk (None, which JSON writes as null). Columns are named, units stated and
     products found as in a table (:func:`crsrisk.data.tables.read_patients`). Patients need no
-    number here: without a column `patient_id` the rows are counted. ``unknown_product``: score rows
-    of a product that the model was not trained on, with a warning.
+    number here: without a column `patient_id` the rows are counted.
+
+    Parameters
+    ----------
+    model : the model that answers.
+    request : a frame, or what MLflow makes of JSON: a list of rows, or columns by name.
+    unknown_product : score rows of a product that the model was not trained on, with a warning.
+    stated : what is stated about the table, by the names of
+        :func:`crsrisk.data.table_reading.stated_reading`: ``rename=["CRP_BASE=crp_mg_l"]``.
 
     Raises
     ------
     InputError
         For a request that cannot be read as a whole, as a missing column.
     """
-    table = request.reset_index(drop=True)
+    reading = stated_reading(where="request", **stated)
+    given = _frame(request)
+    table = given.reset_index(drop=True)
     # a column of which no row has a value, as a client may send it for what it does not know
     if _ID not in table.columns or bool(table[_ID].isna().all()):
-        table = table.drop(columns=_ID, errors="ignore").assign(**{_ID: np.arange(len(table)) + 1})
-    rows = score_patients(model, table, unknown_product=unknown_product).rows
+        named = {yours for yours, ours in reading.rename.items() if ours == _ID}
+        if not named & set(table.columns):
+            numbers = np.arange(len(table)) + 1
+            table = table.drop(columns=_ID, errors="ignore").assign(**{_ID: numbers})
+    rows = score_patients(model, table, reading=reading, unknown_product=unknown_product).rows
     risk = rows["risk"].astype(object).where(rows["risk"].notna(), None)
-    return rows.assign(risk=risk)[list(OUT)].set_axis(request.index, axis=0)
+    return rows.assign(risk=risk)[list(OUT)].set_axis(given.index, axis=0)
+
+
+def _frame(request: Any) -> pd.DataFrame:
+    """A request as a frame; MLflow hands over cells of JSON's `inputs` as arrays of one value."""
+    if isinstance(request, pd.DataFrame):
+        return request
+    if not isinstance(request, dict | list):
+        return open_table(request).cells
+    frame = pd.DataFrame(request)
+    return frame.map(lambda cell: cell.item() if isinstance(cell, np.ndarray) else cell)
 
 
 def served_form(model: RiskModel) -> ServedForm:
-    """How MLflow serves a model: its code, every column that a request may have, and a request that
-    is made up.
+    """How MLflow serves a model: its code, the columns that it reads, and a request that is made
+    up.
     """
     return ServedForm(
-        code=CODE, columns=tuple(dict.fromkeys(_columns(model))), example=example_request(model)
+        code=CODE, columns=model.contract.column_names, example=example_request(model)
     )
-
-
-def _columns(model: RiskModel) -> Iterator[str]:
-    """Every way to name a column of a patient, with units, limits and times of its own beside it.
-
-    MLflow drops a column that is not named here, so that a unit, or that a value was taken after
-    the dose, would be dropped in silence.
-    """
-    yield from (_ID, "sample_time", "dose_time")
-    for name in (*columns_of("observed"), *columns_of("input")):
-        field = FIELDS[name]
-        yield from field.spellings
-        yield from (f"{field.quantity}_{_plain(unit)}" for unit in field.accepted_units[1:])
-        if field.unit != "1":
-            yield field.quantity
-            yield from (f"{field.quantity}_{beside}" for beside in _BESIDE)
-    yield from ("sex", "gender")
-    yield from (name for name in model.contract.column_names if AFTER in name)
-    if model.contract.landmark_h:
-        yield from course_columns(hour=model.contract.landmark_h)
-
-
-def _plain(unit: str) -> str:
-    """A unit as it stands in the name of a column: mg/dL -> mg_dl."""
-    return re.sub(r"[^a-z0-9]+", "_", unit.lower().replace("%", "pct")).strip("_")
 
 
 def example_request(model: RiskModel) -> pd.DataFrame:

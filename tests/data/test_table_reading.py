@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from crsrisk.data.table_files import Dialect
-from crsrisk.data.table_reading import TableReading, joined, read_mapping
+from crsrisk.data.table_reading import (
+    TableReading,
+    joined,
+    pairs_in,
+    read_mapping,
+    stated_reading,
+)
 from crsrisk.errors import InputError
 
 TEXT = """\
@@ -71,3 +77,46 @@ def test_options_go_before_the_file() -> None:
     )
     assert both.units == {"a": "mg/dL", "b": "g/L"}
     assert (both.ldh_upper_limit_u_l, both.ignore, both.dialect.sep) == (250.0, ("x", "y"), ";")
+
+
+def test_pairs() -> None:
+    texts = ["crp=mg/dL", " a b = c=d "]
+    found = pairs_in(texts, where="request", option="unit")
+    assert found == {"crp": "mg/dL", "a b": "c=d"}
+
+
+def test_what_is_stated_as_text_is_what_a_mapping_file_states(tmp_path: Path) -> None:
+    stated = stated_reading(
+        where="request",
+        rename=["CRPBL=crp"],
+        unit=["CRPBL=mg/dL"],
+        missing=["ND", "CRPBL=-9"],
+        code=["sex:1=M,2=F"],
+        censored=["half"],
+        ignore=["note"],
+        ldh_upper_limit=250.0,
+        dose_time="dosed_at",
+        sep=";",
+        decimal=",",
+    )
+    assert stated == read_mapping(_written(tmp_path, TEXT))
+
+
+@pytest.mark.parametrize(
+    ("option", "texts", "told"),
+    [
+        ("unit", ["crp"], "--unit: found crp"),
+        ("code", ["1=M"], "--code sex:1=M,2=F"),
+        ("censored", ["crp=clamp"], "half"),
+    ],
+)
+def test_a_text_that_does_not_fit_is_told_with_its_option(
+    option: str, texts: list[str], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        stated_reading(where="command line", dash="--", **{option: texts})  # type: ignore[arg-type]
+
+
+def test_a_mark_of_numbers_is_one_sign() -> None:
+    with pytest.raises(InputError, match="decimal: found 'comma'"):
+        stated_reading(where="request", decimal="comma")

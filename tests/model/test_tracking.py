@@ -143,16 +143,40 @@ def test_the_served_model_answers_as_predict_does(
         assert list(found) == ["risk", "status", "reasons"]
 
 
-def test_the_signature_has_clinical_columns_and_an_example(
+def test_the_signature_has_answers_and_statements_and_no_column_that_others_are_dropped_for(
     tracked: Tracked, model: RiskModel
 ) -> None:
     mlflow.set_tracking_uri(tracked.uri)
     metadata = mlflow.pyfunc.load_model(tracked.model_uri).metadata
-    names = metadata.signature.inputs.input_names()
-    assert {*model.contract.column_names, "crp [mg/dL]", "crp_mg_dl", "sex"} <= set(names)
-    assert not [name for name in names if "__" in name]
+    assert metadata.signature.inputs is None
+    assert metadata.metadata["columns"] == list(model.contract.column_names)
     assert metadata.signature.outputs.input_names() == ["risk", "status", "reasons"]
+    assert {"unknown_product", "unit", "code"} <= {one.name for one in metadata.signature.params}
     assert metadata.saved_input_example_info is not None
+
+
+def test_free_spellings_units_and_statements_reach_the_served_model(
+    tracked: Tracked, model: RiskModel, fresh_toy: Toy
+) -> None:
+    """Names that no list foresees, as ``crsrisk predict`` reads them, and each option of it."""
+    mlflow.set_tracking_uri(tracked.uri)
+    loaded = mlflow.pyfunc.load_model(tracked.model_uri)
+    table = fresh_toy.observed.head(20).reset_index(drop=True)
+    risk = predict(model, table).risk
+    spelt = table.drop(columns=["crp_mg_l", "is_female", "ldh_x_uln"]).assign(
+        **{
+            "C-reactive protein (mg/L)": table["crp_mg_l"],
+            "GENDER": np.where(table["is_female"], 2, 1),
+            "LDH (U/L)": table["ldh_x_uln"] * 240,
+            "LDH ULN": 240.0,
+        }
+    )
+    found = loaded.predict(spelt, params={"code": ["GENDER:1=M,2=F"]})
+    np.testing.assert_allclose(found["risk"].to_numpy(dtype=float), risk, rtol=1e-12)
+    named = table.rename(columns={"crp_mg_l": "CRPBL", "patient_id": "MRN"})
+    stated = {"rename": ["CRPBL=crp", "MRN=patient_id"], "unit": ["CRPBL=mg/L"]}
+    found = loaded.predict(named, params=stated)
+    np.testing.assert_array_equal(found["risk"].to_numpy(dtype=float), risk)
 
 
 def test_version_and_digest_are_tags(tracked: Tracked, model: RiskModel) -> None:

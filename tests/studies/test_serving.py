@@ -104,12 +104,10 @@ def test_other_units_are_converted_and_rows_need_no_number(
     assert answer(model, table.assign(patient_id=None))["risk"].notna().all()
 
 
-def test_what_stands_beside_a_value_reaches_the_model(
+def test_what_stands_beside_a_value_is_read_with_it(
     model: RiskModel, cohort: Cohort, tmp_path: Path
 ) -> None:
-    """MLflow drops what the signature does not name: units by row, limits and times must be in
-    it.
-    """
+    """Units by row, limits and times."""
     table = cohort.observed.head(3).reset_index(drop=True)
     table = table.rename(columns={"crp_mg_l": "crp", "ldh_x_uln": "ldh_u_l"}).assign(
         crp=[40.0, 4.0, 40.0],
@@ -119,12 +117,19 @@ def test_what_stands_beside_a_value_reaches_the_model(
         crp_time=["2026-01-01 08:00", "2026-01-01 08:00", "2026-01-02 08:00"],
         dose_time="2026-01-01 12:00",
     )
-    known = set(served_form(model).columns)
-    assert {"crp", "crp_unit", "ldh_upper_limit", "crp_time", "dose_time"} <= known
-    kept = table[[name for name in table.columns if name in known]]
     wanted = of_predict(model, table, tmp_path)
-    same(answer(model, kept), wanted)
+    same(answer(model, table), wanted)
     assert wanted["reasons"].tolist()[2] != wanted["reasons"].tolist()[0]
+
+
+def test_every_form_of_a_request_is_read_alike(model: RiskModel, requests: pd.DataFrame) -> None:
+    """Rows, columns by name, and the arrays of one value that MLflow makes of `inputs`."""
+    wanted = answer(model, requests)
+    rows = requests.astype(object).where(requests.notna(), None).to_dict("records")
+    in_arrays = [{name: np.array(cell) for name, cell in row.items()} for row in rows]
+    columns = {name: np.array([row[name] for row in rows], dtype=object) for name in requests}
+    for request in (rows, in_arrays, columns):
+        same(answer(model, request), wanted.assign(risk=wanted["risk"].astype(float)))
 
 
 def test_a_request_without_a_column_is_refused_with_its_name(
@@ -138,7 +143,7 @@ def test_a_request_without_a_column_is_refused_with_its_name(
 def test_the_example_is_a_patient_that_can_be_scored(name: str) -> None:
     shipped = load_model(name)
     assert answer(shipped, example_request(shipped))["status"].tolist() != ["refused"]
-    assert set(example_request(shipped)) <= set(served_form(shipped).columns)
+    assert set(served_form(shipped).columns) <= {*example_request(shipped)}
 
 
 def test_a_landmark_model_reads_the_course_and_refuses_who_had_the_event() -> None:
@@ -222,6 +227,18 @@ def test_mlflow_models_serve_answers_the_same(
         assert status == 200, text
         told = json.loads(text, parse_constant=no_constant)["predictions"]
         same(pd.DataFrame(told), wanted)
+        status, text = posted(url, {"inputs": rows})
+        assert status == 200, text
+        same(pd.DataFrame(json.loads(text)["predictions"]), wanted)
+        spelt = [
+            {"CRP (mg/L)" if key == "crp_mg_l" else key.upper(): cell for key, cell in row.items()}
+            for row in rows
+        ]
+        split = pd.DataFrame(spelt).astype(object)
+        content = {"columns": list(split), "data": split.where(split.notna(), None).values.tolist()}
+        status, text = posted(url, {"dataframe_split": content})
+        assert status == 200, text
+        same(pd.DataFrame(json.loads(text)["predictions"]), wanted)
         lacking = [{key: cell for key, cell in rows[0].items() if key != "crp_mg_l"}]
         status, text = posted(url, {"dataframe_records": lacking})
         assert status == 400
