@@ -4,6 +4,7 @@ grouped, so that a person sees all kinds of trouble at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -146,8 +147,20 @@ def refusal_of(
         found=first.found or "an empty cell",
         expected=first.expected,
         cure=f"{shortened(first.cure)} ({with_cells})",
-        cure_for_log=f"correct the cell ({also(lambda one: '')})",
+        cure_for_log=f"{_cure_for_log(first)} ({also(lambda one: '')})",
     )
+
+
+def _cure_for_log(note: Note) -> str:
+    """The cure where nothing in it tells what stands in the cell: no number, not the cell itself,
+    and no word that the cell may mean.
+    """
+    rest = note.cure.replace(note.column, "")
+    cell = re.escape(note.found.strip("'\""))
+    tells = bool(re.search(r"[0-9]|may be|did you mean", rest)) or bool(
+        re.search(rf"(?<!\w){cell}(?!\w)", rest, re.IGNORECASE)
+    )
+    return "correct the cell" if tells or not note.found else shortened(note.cure)
 
 
 def with_the_rest(problem: InputError, told: str) -> InputError:

@@ -233,7 +233,7 @@ class Cohort(Result):
                 key="test_size",
                 found=test_size,
                 expected="a share above 0 and below 1",
-                cure="write 0.3 to hold out three of ten",
+                cure="state the part held out as a share: three of ten is 0.3",
             )
         chance = _chance_of_test(self.patient_ids.to_numpy(), seed=seed)
         if stratify is None:

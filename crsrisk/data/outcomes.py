@@ -145,7 +145,7 @@ def _refuse_grades(cells: pd.Series, *, where: str) -> None:
     if not (is_grade or is_number.any()):
         return
     row = "" if is_grade else f"row {int(np.argmax(is_number)) + 1}, "
-    cure = "for grade 2 or more add --at-least 2 (in Python at_least=2)"
+    cure = "say from which grade on: --at-least GRADE (in Python at_least=GRADE)"
     if not is_grade:
         cure = (
             f"if it is a grade: {cure}; if its numbers are codes of yes and no, declare what each"

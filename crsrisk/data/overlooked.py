@@ -1,5 +1,6 @@
-"""What would be overlooked in a table: that it has one row a value, columns of units and upper
-limits that belong to no column that is read, and usual names of a column that the table has not.
+"""What would be overlooked in a table: that it has one row a value or an event, columns of units
+and upper limits that belong to no column that is read, and usual names of a column that the table
+has not.
 """
 
 from __future__ import annotations
@@ -25,33 +26,52 @@ _LONG_NAMES = frozenset(  # of a table with one row a value: what was measured, 
     {"param", "paramcd", "testcd", "test", "testname", "analyte", "component", "labtest", "labname"}
     | {"lbtestcd", "lbtest", "vstestcd", "vstest", "measurementconceptid", "measurementsourcevalue"}
     | {"variable", "parameter", "itemid", "loinc", "loinccode", "code", "observation", "concept"}
+    | {"fieldname", "field", "measurement", "labcode", "testcode", "paramname", "laborparameter"}
+    | {"analyt", "messgroesse", "conceptname", "itemname", "labcomponent", "measure"}
 )
 _LONG_VALUES = frozenset(
     {"aval", "avalc", "value", "values", "result", "results", "valuenum", "valueasnumber"}
     | {"lbstresn", "lbstresc", "lborres", "vsstresn", "vsstresc", "vsorres", "stresn", "orres"}
     | {"valuequantity", "valuesourcevalue", "labvalue", "numericvalue", "resultvalue"}
+    | {"wert", "messwert", "ergebnis", "ordvalue", "resultnumeric", "measuredvalue"}
 )
+_EVENTS = frozenset(  # of a table with one row an event, a drug or a diagnosis
+    {"aeterm", "aedecod", "mhterm", "mhdecod", "cmtrt", "cmdecod", "prterm", "ceterm", "cedecod"}
+    | {"conditionconceptid", "drugconceptid", "procedureconceptid", "visitconceptid"}
+)
+_VISITS = frozenset({"redcapeventname", "redcaprepeatinstrument", "redcaprepeatinstance"})
 _MOST_UNITS = 12  # different words in a column of units
 _OF_VALUES = frozenset({"x", "times", "xuln", "ratio"})  # ast_x_uln holds values, no limits
 
 
-def refuse_long(source: SourceTable) -> None:
-    """Refuse a table with one row a value, as CDISC, OMOP and many exports have it."""
+def refuse_long(source: SourceTable, *, has_times: bool = False) -> None:
+    """Refuse a table with one row a value, an event or a visit, as CDISC, OMOP, REDCap and many
+    exports have it. ``has_times``: a registry, which has a row a time point.
+    """
     plain = {plain_header(str(name)): str(name) for name in source.cells.columns}
     name = next((plain[one] for one in plain if one in _LONG_NAMES), None)
     value = next((plain[one] for one in plain if one in _LONG_VALUES), None)
+    event = next((plain[one] for one in plain if one in _EVENTS), None)
+    visit = next((plain[one] for one in plain if one in _VISITS), None)
     if name is not None and value is not None:
-        raise InputError(
-            where=source.where,
-            key=f"{name}, {value}",
-            found="a long table: one row a value",
-            expected="one row a patient (in a registry: one a patient and time point), with a"
-            " column for each quantity",
-            cure=(
-                "make a wide table of it, each quantity in a column with its unit; before a"
-                " prediction the last value before the first dose"
-            ),
-        )
+        key, what = f"{name}, {value}", "a long table: one row a value"
+    elif event is not None:
+        key, what = event, "a table of events: one row an event"
+    elif visit is not None and not has_times and len(set(texts_of(source.cells[visit])) - {""}) > 1:
+        key, what = visit, "a table of visits: one row a patient and visit"
+    else:
+        return
+    raise InputError(
+        where=source.where,
+        key=key,
+        found=what,
+        expected="one row a patient (in a registry: one a patient and time point), with a"
+        " column for each quantity",
+        cure=(
+            "make a wide table of it, each quantity in a column with its unit; before a"
+            " prediction the last value before the first dose"
+        ),
+    )
 
 
 def refuse_overlooked(

@@ -172,7 +172,7 @@ def _course(reading: _Reading) -> dict[int, dict[str, GivenValue]]:
             "course",
             repr(tree)[:60],
             "hours after the first dose with their readings",
-            "write for example 24 h: {crp: 52 mg/L, worst_crs_grade: 0} below it",
+            "write a line for each hour below it, as 24 h: {crp: ..., worst_crs_grade: ...}",
         )
     hours = _Reading(reading.where, reading.lines_inside("course"), tree)
     course: dict[int, dict[str, GivenValue]] = {}

@@ -68,6 +68,11 @@ _IN_CELL = {  # what may stand in the cell of the device
     "fio2_pct": "inspired oxygen in the cell of the device",
 }
 _SUPPORT = ("n_vasopressors", "fluid_bolus_n")
+# without one of these a grade may be too low: unreadable, it costs the patient, as an empty cell
+# does not
+_GRADED = frozenset(
+    {"temperature_c", "map_mmhg", "sbp_mmhg", "dbp_mmhg", "oxygen_flow_l_min", "fio2_pct"}
+)
 _PRESSURES = re.compile(
     r"([0-9]{2,3})\s*/\s*([0-9]{2,3})(?:\s*\(\s*([0-9]{2,3})\s*\))?(?:\s*mm\s*Hg)?", re.IGNORECASE
 )
@@ -154,7 +159,7 @@ def read_registry(
         )
     account = Account(opened.where, len(opened.cells))
     check_stated([str(name) for name in opened.cells.columns], how, where=opened.where)
-    refuse_long(opened)
+    refuse_long(opened, has_times=True)
     header, times = time_columns(opened, how)
     found = recognise(header, where=opened.where, how=of_header(how, header), fields=WARD)
     refuse_overlooked(opened, found, how=how, fields=WARD)
@@ -391,6 +396,8 @@ def _patient_ids(table: Table, column: Column) -> NDArray[Any]:
 def _number(table: Table, column: Column) -> Floats:
     """A column of numbers; an empty cell is refused where something must be stated."""
     field = WARD[column.name]
+    if column.name in _GRADED:
+        table = replace(table, how=replace(table.how, refuse_unreadable=True))
     values = read_quantity(table, column, field)
     if field.may_be_missing:
         return values

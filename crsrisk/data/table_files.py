@@ -168,7 +168,7 @@ def open_table(source: Source, dialect: Dialect = AS_FOUND) -> SourceTable:
     }
     if path.suffix.lower() not in readers:
         raise _not_a_table(path)
-    return SourceTable(str(path), readers[path.suffix.lower()](path), _style_of(dialect))
+    return _typed(str(path), readers[path.suffix.lower()](path), dialect)
 
 
 def _from_bytes(source: TableBytes, dialect: Dialect) -> SourceTable:
@@ -176,9 +176,7 @@ def _from_bytes(source: TableBytes, dialect: Dialect) -> SourceTable:
     readers: Mapping[str, Callable[[], SourceTable]] = {
         ".csv": lambda: _read_text(path, source.content, dialect),
         ".xlsx": lambda: _read_workbook(path, io.BytesIO(source.content), dialect),
-        ".parquet": lambda: SourceTable(
-            str(path), read_parquet_cells(path, source.content), _style_of(dialect)
-        ),
+        ".parquet": lambda: _typed(str(path), read_parquet_cells(path, source.content), dialect),
     }
     if path.suffix not in readers:
         raise _not_a_table(path)
@@ -231,7 +229,18 @@ def _from_memory(source: Any, dialect: Dialect) -> SourceTable:
                         expected="text that can be written as UTF-8",
                         cure="write the whole character, or decode the source in its own encoding",
                     )
-    return SourceTable("table", frame, _style_of(dialect))
+    return _typed("table", frame, dialect)
+
+
+def _typed(
+    where: str, cells: pd.DataFrame, dialect: Dialect, told: tuple[str, ...] = ()
+) -> SourceTable:
+    """A table whose cells have types; those of text may hold numbers with a decimal comma."""
+    columns = [column for _, column in cells.items() if column.dtype == object]
+    columns += [cells[name].drop_duplicates() for name in cells.select_dtypes("string")]
+    texts = {cell.strip() for column in columns for cell in column if isinstance(cell, str)}
+    style = _style_of_texts(texts, dialect)
+    return SourceTable(where, cells, style, (*told, *_told_of(style, dialect)))
 
 
 # --- text ---
@@ -265,9 +274,9 @@ def _read_text(path: Path, content: bytes, dialect: Dialect) -> SourceTable:
     header, rows = _records(path, text, sep, told)
     check_header(header, where=str(path))
     cells = pd.DataFrame(rows, columns=header, dtype=str)
-    style = _style_in(rows, sep, dialect)
-    if style.decimal == "," and dialect.decimal is None:
-        told.append("numbers are read with a decimal comma")
+    texts = {cell.strip() for row in rows for cell in row}
+    style = _style_of_texts(texts, dialect, is_doubtful=sep != ",")
+    told += _told_of(style, dialect)
     return SourceTable(str(path), cells, style, tuple(told))
 
 
@@ -460,17 +469,23 @@ def _n_blank(text: str, sep: str, n_filled: int) -> int:
     return sum(1 for row in reader if row) - n_filled
 
 
-def _style_in(rows: list[list[str]], sep: str, dialect: Dialect) -> NumberStyle:
+def _style_of_texts(texts: set[str], dialect: Dialect, *, is_doubtful: bool = False) -> NumberStyle:
     """A decimal comma where cells can only be read with one and none only with a point. Where no
-    cell tells, and cells are separated by another sign than commas, the mark is in doubt.
+    cell tells, the mark is in doubt if it may be either (``is_doubtful``), as where cells are
+    separated by another sign than commas.
     """
     if dialect.decimal is not None or dialect.thousands in (",", "."):
         return _style_of(dialect)
-    texts = {cell.strip() for row in rows for cell in row}
     has_comma = any(map(_DECIMAL_COMMA.fullmatch, texts))
     has_point = any(map(_DECIMAL_POINT.fullmatch, texts))
     style = _style_of(dialect, "," if has_comma and not has_point else ".")
-    return replace(style, is_doubtful=sep != "," and not has_comma and not has_point)
+    return replace(style, is_doubtful=is_doubtful and not has_comma and not has_point)
+
+
+def _told_of(style: NumberStyle, dialect: Dialect) -> tuple[str, ...]:
+    """That a decimal comma was found out."""
+    is_found = style.decimal == "," and dialect.decimal is None and dialect.thousands != "."
+    return ("numbers are read with a decimal comma",) if is_found else ()
 
 
 # --- workbooks and files of other programs ---
@@ -505,7 +520,7 @@ def _read_workbook(path: Path, file: Path | io.BytesIO, dialect: Dialect) -> Sou
     records = [row[: len(header)] for row in rows[1:]]
     cells = pd.DataFrame(records, columns=header, dtype=object).infer_objects()
     told = () if len(sheets) == 1 else (f"sheet {name!r} of {len(sheets)} is read",)
-    return SourceTable(str(path), cells, _style_of(dialect), told)
+    return _typed(str(path), cells, dialect, told)
 
 
 def _filled(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

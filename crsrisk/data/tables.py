@@ -31,6 +31,7 @@ from crsrisk.data.columns import (
     Column,
     Recognised,
     missing_columns,
+    plain_header,
     recognise,
 )
 from crsrisk.data.files import read_csv_cells, read_parquet_cells
@@ -239,6 +240,18 @@ def read_patients(
     if LDH_LIMIT in wanted:
         values[LDH_LIMIT] = _ldh_limits(table, found.columns.get("ldh_x_uln"))
     return _finish(source, values, account, wanted=wanted)
+
+
+def without_empty_numbers(cells: pd.DataFrame, how: TableReading = AS_NAMED) -> pd.DataFrame:
+    """A table without its column of patients' numbers where no row has one, as a client may send it
+    for what he does not know; the rows are then counted.
+    """
+    empty = [
+        name
+        for name in map(str, cells.columns)
+        if plain_header(how.rename.get(name, name)) == "patientid" and cells[name].isna().all()
+    ]
+    return cells.drop(columns=empty)
 
 
 def _check_required(

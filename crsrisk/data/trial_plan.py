@@ -647,7 +647,7 @@ class TrialPlan(Strict):
                 "alpha_one_sided",
                 self.alpha_one_sided,
                 "a level above 0 and below 0.5",
-                "write 0.025 for the usual 5% on two sides",
+                "state the level on one side as a share: 5% on two sides are 0.025",
             )
         _rate(self.power, where="trial", key="power")
         for design in self.designs:
@@ -657,7 +657,7 @@ class TrialPlan(Strict):
                     "power",
                     design.power or self.power,
                     f"a power above the level of {self.alpha_one_sided:g}",
-                    "write 0.8 or 0.9",
+                    "state the power as a share: 80 of 100 is 0.8",
                 )
         names = [design.name for design in self.designs]
         if len(set(names)) < len(names):

@@ -177,7 +177,11 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError as trouble:
         raise InputError(
-            where=WHERE, key="number", found=repr(text), expected="a number", cure="write 0.2"
+            where=WHERE,
+            key="number",
+            found=repr(text),
+            expected="a number",
+            cure="write it with a decimal point",
         ) from trouble
 
 

@@ -124,7 +124,7 @@ def toc_curve(*, tau: ArrayLike, priority: ArrayLike, q: ArrayLike) -> FloatArra
             key="q",
             found=fractions.tolist(),
             expected="fractions above 0, at most 1",
-            cure="write 0.1 for the top tenth",
+            cure="state it as a share: a tenth is 0.1",
         )
     order, group = _order(score)
     smoothed = _group_mean(effect[order], group)

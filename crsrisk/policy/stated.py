@@ -82,7 +82,7 @@ class StatedEffect:
                 key="--rr",
                 found="nothing",
                 expected="the risk ratio of prophylaxis: a table of patients shows no effect",
-                cure="state one with its interval, for example --rr 0.6 --rr-low 0.4 --rr-high 0.9",
+                cure="state one with its interval: --rr RATIO --rr-low LOWER --rr-high UPPER",
             )
         ratio = relative_risk(self.risk_ratio, where=WHERE, key="--rr")
         for key, end in (("--rr-low", self.low), ("--rr-high", self.high)):

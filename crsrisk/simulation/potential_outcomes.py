@@ -515,7 +515,7 @@ def true_risks(
             key="n_replicates",
             found=n_replicates,
             expected="an even number of 2 or more",
-            cure="use 50 or 100",
+            cure="state an even number: more futures, a smaller Monte Carlo error",
         )
     chosen = with_standard(strategies)
     usual, *_ = _courses(arm, [STANDARD], patients=patients, world=world, workers=workers)

@@ -374,7 +374,7 @@ def half_of(n_replicates: int, *, where: str) -> int:
             key="n_replicates",
             found=n_replicates,
             expected="an even number of 2 or more",
-            cure="use 200 or 500",
+            cure="state an even number: more futures, a smaller Monte Carlo error",
         )
     return n_replicates // 2
 

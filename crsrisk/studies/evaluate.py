@@ -278,7 +278,7 @@ def check_threshold(threshold: float) -> None:
             key="--threshold",
             found=threshold,
             expected="a risk above 0 and below 1",
-            cure="write 0.3 for 30 of 100",
+            cure="state the risk from which on you would act as a share: 30 of 100 is 0.3",
         )
 
 

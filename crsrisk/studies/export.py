@@ -83,7 +83,7 @@ def file_of(out: str) -> Path:
             key="--out",
             found=f"{out}, an address, without --part-size",
             expected="a path; an address holds a table in parts",
-            cure="add --part-size 100000",
+            cure="state how many patients a part has (--part-size PATIENTS), or name a file",
         )
     path = Path(out)
     return path if path.suffix or path.is_dir() else path.with_suffix(".parquet")
@@ -379,7 +379,7 @@ def check_request(
             key="--truth-repetitions",
             found=truth_repetitions,
             expected="an even number of 2 or more (two halves are compared)",
-            cure="use 200 or 500",
+            cure="state an even number: more futures, a smaller Monte Carlo error",
         )
 
 

@@ -132,7 +132,7 @@ def export_parts(
             key="--part-size",
             found=f"{job.part_size} patients, {n_patients:,} in all",
             expected=f"at most {MOST_PARTS:,} parts of one patient or more",
-            cure="use 100000",
+            cure="take a part size of many patients, of which a worker holds one part in memory",
         )
     folder = Folder(place)
     with ExitStack() as holding:

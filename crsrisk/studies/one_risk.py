@@ -26,7 +26,7 @@ from crsrisk.data.product_facts import FACTS, product_facts
 from crsrisk.data.quantities import unusual
 from crsrisk.data.risk_model import CANNOT
 from crsrisk.data.table_reading import AS_NAMED
-from crsrisk.data.tables import NOT_STATED
+from crsrisk.data.tables import NOT_STATED, without_empty_numbers
 from crsrisk.fields import Field
 from crsrisk.model.companions import Companions
 from crsrisk.model.features import feature_array
@@ -125,11 +125,12 @@ class SingleRisk:
 
     def by_table(self, patient: Mapping[str, Cell], *, unknown_product: bool = False) -> OneRisk:
         """:meth:`score` by a table of one row."""
-        row = {name: [cell] for name, cell in patient.items()}
-        if row.get("patient_id", [None])[0] is None:  # nobody's number is asked for
-            row["patient_id"] = [1]
+        row = pd.DataFrame({name: [cell] for name, cell in patient.items()})
         scored = score_patients(
-            self.model, pd.DataFrame(row), unknown_product=unknown_product, beside=self.beside
+            self.model,
+            without_empty_numbers(row),  # nobody's number is asked for
+            unknown_product=unknown_product,
+            beside=self.beside,
         )
         said = scored.rows.iloc[0].to_dict()
         return OneRisk(

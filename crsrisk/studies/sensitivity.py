@@ -262,7 +262,7 @@ def _check(config: Sensitivity, *, where: str) -> None:
             key="points",
             found=config.points,
             expected="a power of 2",
-            cure="use 64, 128 or 256",
+            cure="state the power of 2 next to it, as 64 or 128 are",
         )
     if config.judged not in config.products:
         raise InputError(

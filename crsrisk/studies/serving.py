@@ -14,6 +14,7 @@ from crsrisk.data.product_names import shipped_name
 from crsrisk.data.risk_model import Column
 from crsrisk.data.table_files import open_table
 from crsrisk.data.table_reading import stated_reading
+from crsrisk.data.tables import without_empty_numbers
 from crsrisk.data.world_files import load_product
 from crsrisk.fields import FIELDS, Field, columns_of
 from crsrisk.model.risk_model import RiskModel
@@ -49,13 +50,7 @@ def answer(
     """
     reading = stated_reading(where="request", **stated)
     given = _frame(request)
-    table = given.reset_index(drop=True)
-    # a column of which no row has a value, as a client may send it for what it does not know
-    if _ID not in table.columns or bool(table[_ID].isna().all()):
-        named = {yours for yours, ours in reading.rename.items() if ours == _ID}
-        if not named & set(table.columns):
-            numbers = np.arange(len(table)) + 1
-            table = table.drop(columns=_ID, errors="ignore").assign(**{_ID: numbers})
+    table = without_empty_numbers(given.reset_index(drop=True), reading)
     rows = score_patients(model, table, reading=reading, unknown_product=unknown_product).rows
     risk = rows["risk"].astype(object).where(rows["risk"].notna(), None)
     return rows.assign(risk=risk)[list(OUT)].set_axis(given.index, axis=0)

@@ -77,7 +77,7 @@ def one_sided_alpha(value: object, *, where: str, key: str = "alpha_one_sided") 
         where=where,
         key=key,
         expected="a one-sided level above 0 and below 0.5",
-        cure="write 0.025 for the usual 5% two-sided",
+        cure="state the level on one side as a share: 5% on two sides are 0.025",
     )
 
 
@@ -89,7 +89,7 @@ def power_above(value: object, *, alpha: float, where: str, key: str = "power") 
         where=where,
         key=key,
         expected=f"a power above alpha ({alpha:g}) and below 1",
-        cure="write 0.8 or 0.9",
+        cure="state the power as a share: 80 of 100 is 0.8",
     )
 
 
@@ -137,7 +137,7 @@ def threshold_below_1(value: object, *, where: str, key: str = "threshold") -> f
         where=where,
         key=key,
         expected="a risk of at least 0 and below 1",
-        cure="write 0 to treat everybody; to treat nobody leave the policy out",
+        cure="state it as a share: 0 treats everybody; to treat nobody leave the policy out",
     )
 
 

@@ -242,7 +242,7 @@ def _spend_both(
             key="power",
             found=power,
             expected="a higher power",
-            cure="write 0.8 or 0.9",
+            cure="state the power as a share: 80 of 100 is 0.8",
         )
     drift = float(brentq(lambda d: bounds(d)[2] - power, lowest, MOST_DRIFT, xtol=1e-11))
     upper, lower, _ = bounds(drift)

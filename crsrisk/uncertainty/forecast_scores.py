@@ -87,7 +87,12 @@ def interval_score(low: float, high: float, observed: float, alpha: float) -> fl
     if low > high:
         raise _misfit("low", f"{low:g} above high {high:g}", "low <= high", "exchange the ends")
     if not 0.0 < alpha < 1.0:
-        raise _misfit("alpha", alpha, "a share between 0 and 1", "write 0.05 for a 95% interval")
+        raise _misfit(
+            "alpha",
+            alpha,
+            "a share between 0 and 1",
+            "state 1 minus the level as a share: 5 of 100 is 0.05",
+        )
     return high - low + 2.0 / alpha * (max(low - seen, 0.0) + max(seen - high, 0.0))
 
 

@@ -349,7 +349,12 @@ def _rows(design: pd.DataFrame, products: Sequence[str]) -> Values:
         )
     rows = design.loc[list(products)].to_numpy(dtype=np.float64)
     if not np.isfinite(rows).all():
-        raise _misfit("design", "a gap", "finite numbers", "write 0 where a column does not apply")
+        raise _misfit(
+            "design",
+            "a gap",
+            "finite numbers",
+            "complete the column, or leave it out for all products",
+        )
     return np.asarray(rows)
 
 

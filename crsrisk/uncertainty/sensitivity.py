@@ -70,7 +70,7 @@ def screen(
             key="trajectories",
             found=trajectories,
             expected="2 or more",
-            cure="use 4 to 20",
+            cure="state more of them, or leave the line out",
         )
     problem = _problem(names)
     points = morris_sample.sample(problem, trajectories, num_levels=LEVELS, seed=seed)
@@ -143,7 +143,7 @@ def sobol_indices(
             key="points",
             found=n,
             expected="a power of 2, 4 or more",
-            cure="use 64, 128 or 256",
+            cure="state the power of 2 next to it, as 64 or 128 are",
         )
     problems = [
         {**_problem([f"column {k}" for k in range(len(groups))]), "groups": list(groups)}

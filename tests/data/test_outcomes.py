@@ -109,7 +109,7 @@ def test_a_grade_is_the_event_from_its_threshold_on(
 
 @pytest.mark.parametrize("column", ["max_grade", "worst"])
 def test_a_grade_without_threshold_is_refused_with_the_option(grades: Path, column: str) -> None:
-    with pytest.raises(InputError, match=r"without its threshold.*--at-least 2"):
+    with pytest.raises(InputError, match=r"without its threshold.*--at-least GRADE"):
         read_outcome(grades, column=column)
 
 

@@ -77,3 +77,33 @@ def test_a_long_table_is_refused_for_its_shape(name: str, value: str) -> None:
     source = open_table(pd.DataFrame({"patient_id": ["A"], name: ["CRP"], value: [4.2]}))
     with pytest.raises(InputError, match="one row a value"):
         refuse_long(source)
+
+
+@pytest.mark.parametrize(
+    ("cells", "what"),
+    [
+        ({"field_name": ["crp", "age"], "value": ["4.2", "60"]}, "one row a value"),
+        ({"Parameter": ["CRP", "LDH"], "Wert": ["4,2", "310"]}, "one row a value"),
+        (
+            {"AESEQ": [1, 2], "AEDECOD": ["Fatigue", "Cytokine release syndrome"]},
+            "one row an event",
+        ),
+        ({"drug_concept_id": [1, 2]}, "one row an event"),
+        (
+            {"redcap_event_name": ["baseline", "day 1"], "crp_mg_l": [4.2, 50.0]},
+            "patient and visit",
+        ),
+    ],
+)
+def test_a_table_with_several_rows_a_patient_is_refused_by_its_shape(
+    cells: dict[str, list[object]], what: str
+) -> None:
+    source = open_table(pd.DataFrame({"patient_id": ["A", "A"], **cells}))
+    with pytest.raises(InputError, match=f"{what}.*one row a patient"):
+        refuse_long(source)
+
+
+def test_visits_are_rows_of_a_registry_and_one_event_is_no_visit() -> None:
+    cells = {"patient_id": ["A", "B"], "redcap_event_name": ["baseline", "day 1"]}
+    refuse_long(open_table(pd.DataFrame(cells)), has_times=True)
+    refuse_long(open_table(pd.DataFrame(cells | {"redcap_event_name": "baseline"})))

@@ -544,3 +544,32 @@ def test_rows_without_blood_pressure_are_told_where_it_would_be_graded(tmp_path:
     assert "1 row (1 patient) without blood pressure and without support" in told
     for cells in ({"map_mmhg": np.nan}, {"sbp_mmhg": np.nan}, none | {"oxygen_device": "cpap"}):
         assert "blood pressure" not in " | ".join(read(tmp_path, ROW | cells).readings)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"), [("temperature_c", "hot"), ("sbp_mmhg", "8o"), ("oxygen_flow_l_min", "?")]
+)
+def test_a_sign_that_cannot_be_read_costs_the_patient_and_an_empty_one_does_not(
+    column: str, cell: str
+) -> None:
+    """Without it the grade may be too low; a laboratory value costs its cell alone."""
+    ward = pd.DataFrame(
+        {
+            "patient_id": ["A", "A", "B"],
+            "time_h": [0, 6, 0],
+            "temperature_c": [38.5, 38.6, 38.5],
+            "sbp_mmhg": [120, 121, 120],
+            "has_fluids": 0,
+            "n_vasopressors": 0,
+            "oxygen_device": "nasal_cannula",
+            "oxygen_flow_l_min": [2, 3, 2],
+            "alt_x_uln": ["hemolyzed", "1.0", "1.0"],
+        }
+    ).astype(object)
+    ward.loc[1, column] = cell
+    read = read_registry(ward, strict=False)
+    assert list(read.reasons) == [1, 2]
+    assert column in read.reasons[2]
+    assert len(read.rows) == 1
+    ward.loc[1, column] = None
+    assert list(read_registry(ward, strict=False).reasons) == []

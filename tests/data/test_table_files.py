@@ -207,3 +207,20 @@ def test_a_packed_file_that_is_too_large_is_refused_whole(
     monkeypatch.setattr("crsrisk.data.table_files._MOST_BYTES", len(POINT.encode()) - 1)
     with pytest.raises(InputError, match="GiB of text"):
         open_table(tmp_path / "t.csv.gz")
+
+
+def test_text_with_a_decimal_comma_is_read_in_every_source(tmp_path: Path) -> None:
+    """Workbooks, Parquet and frames hold text too, as where somebody read a CSV without its marks;
+    a cell with a type keeps its number.
+    """
+    frame = pd.DataFrame({"CRP": ["12,5", "3,25"], "ferritin": [1.5, 2.0], "note": ["a", None]})
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    for source in (frame, tmp_path / "t.xlsx", tmp_path / "t.parquet"):
+        table = open_table(source)
+        assert table.numbers("CRP").tolist() == [12.5, 3.25]
+        assert table.numbers("ferritin").tolist() == [1.5, 2.0]
+        assert "numbers are read with a decimal comma" in table.told
+    mixed = open_table(frame.assign(CRP=["12,5", "3.25"]))  # not to be told apart: left as it is
+    assert np.isnan(mixed.numbers("CRP")[0])
+    assert mixed.told == ()

@@ -721,3 +721,23 @@ def test_own_tables_that_were_changed_by_hand_are_refused(
     place.write_text(f"patient_id,{name}\n1,0\n2,{text}\n")
     with pytest.raises(InputError, match=f"row 2, column {name}"):
         read_table(place)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kept"),
+    [
+        ({"sex": ["1", "2"]}, "--code sex:CODE=WORD, the word F or M"),
+        ({"ferritin_ug_l": ["1,234", "80"]}, "Cure: correct the cell ("),
+        ({"crp_mg_l": [-9, 4.0]}, "Cure: correct the cell ("),
+        ({"ecog": ["bad", 1]}, "write a number alone"),
+    ],
+)
+def test_a_log_has_the_cure_unless_it_tells_what_stands_in_the_cell(
+    cells: dict[str, list[object]], kept: str
+) -> None:
+    frame = pd.DataFrame({"patient_id": [1, 2], **cells})
+    with pytest.raises(InputError) as told:
+        read_patients(frame, columns=["is_female" if name == "sex" else name for name in cells])
+    assert kept in told.value.for_log
+    assert "234" not in told.value.for_log
+    assert "-9" not in told.value.for_log

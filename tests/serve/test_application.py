@@ -97,9 +97,14 @@ def test_what_cannot_be_used_says_the_cure(server: Server) -> None:
 def test_a_table_is_scored_as_predict_scores_it(
     server: Server, patients: pd.DataFrame, tmp_path: Path, kind: str
 ) -> None:
-    """Another unit, by the parameter that has the name of predict's option."""
-    table = patients.rename(columns={"crp_mg_l": "crp"})
+    """Another unit, codes and a word for what is missing, by parameters that have the names of
+    predict's options.
+    """
+    table = patients.rename(columns={"crp_mg_l": "crp", "is_female": "sex"})
     table["crp"] = table["crp"].astype(float) / 10
+    table["sex"] = table["sex"].map({True: 2, False: 1})
+    table["ferritin_ug_l"] = table["ferritin_ug_l"].astype(object).where(table.index != 5, "ND")
+    table["ferritin_ug_l"] = table["ferritin_ug_l"].map(lambda cell: str(cell), na_action="ignore")
     table = table.infer_objects()
     file, place = io.BytesIO(), tmp_path / "patients.csv"
     if kind == "text/csv":
@@ -109,10 +114,13 @@ def test_a_table_is_scored_as_predict_scores_it(
     else:
         table.to_parquet(file)
     table.to_csv(place, index=False)
-    status, found = server.send(f"{MODEL}/table?unit=crp%3Dmg/dL", file.getvalue(), kind)
+    query = "unit=crp%3Dmg/dL&code=sex:1%3DM,2%3DF&missing=ND"
+    status, found = server.send(f"{MODEL}/table?{query}", file.getvalue(), kind)
     assert status == 200, found
     TableAnswer.model_validate(found, strict=True)
-    reading = TableReading(units={"crp": "mg/dL"})
+    reading = TableReading(
+        units={"crp": "mg/dL"}, codes={"sex": {"1": "M", "2": "F"}}, missing={"": ("ND",)}
+    )
     scored = score_table(FOLDER, place, strict=False, out=None, reading=reading)
     rows = to_plain(scored.rows.assign(patient_id=scored.rows["patient_id"].astype(str)))
     assert found["rows"] == rows

@@ -193,7 +193,7 @@ def test_a_grade_needs_its_threshold(home: Path, tmp_path: Path) -> None:
         ("update", home / "model", home / "theirs.csv", "--out", tmp_path / "u"),
         ("train", home / "mine.yaml", "--table", home / "ours.csv", "--out", tmp_path / "m"),
     ):
-        refused(*command, "--outcome", "max_grade", says=("--at-least 2",), folder=tmp_path)
+        refused(*command, "--outcome", "max_grade", says=("--at-least",), folder=tmp_path)
 
 
 def test_risks_from_elsewhere_are_judged_without_a_model(home: Path, tmp_path: Path) -> None:

@@ -101,7 +101,9 @@ def test_other_units_are_converted_and_rows_need_no_number(
     np.testing.assert_allclose(
         answer(model, other)["risk"].astype(float), answer(model, table)["risk"].astype(float)
     )
-    assert answer(model, table.assign(patient_id=None))["risk"].notna().all()
+    for name in ("patient_id", "Patient ID", "PATIENT_ID"):
+        for numbers in (None, [11, 12, 13, 14, 15]):
+            assert answer(model, table.assign(**{name: numbers}))["risk"].notna().all()
 
 
 def test_what_stands_beside_a_value_is_read_with_it(
