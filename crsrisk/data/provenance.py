@@ -20,6 +20,7 @@ from pydantic import Field
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.files import frame_digest, manifest_path, read_manifest
 from crsrisk.data.part_files import are_unchanged
+from crsrisk.data.table_files import Source
 from crsrisk.errors import InputError
 from crsrisk.wording import NOTICE
 
@@ -171,10 +172,13 @@ def _sortable(column: pd.Series[Any]) -> pd.Series[Any]:
     return column if pd.api.types.is_numeric_dtype(column.dtype) else column.astype(str)
 
 
-def origin_of(table: Path) -> Origin:
+def origin_of(source: Source) -> Origin:
     """`simulated` for a file beside which ``crsrisk simulate`` left a manifest with its hash, else
-    `table`; of a table in parts, all of them.
+    `table`, as every table in memory is; of a table in parts, all of them.
     """
+    if not isinstance(source, str | Path):
+        return "table"
+    table = Path(source)
     if table.is_dir():
         return "simulated" if are_unchanged(table) else "table"
     if not manifest_path(table).is_file():

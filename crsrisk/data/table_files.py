@@ -80,12 +80,18 @@ AS_FOUND = Dialect()
 class SourceTable:
     """A table as it stands in its file. ``cells``: text or typed, one row a record. ``style``: how
     numbers are written in cells of text. ``told``: sentences on what was found out about the file.
+    Another source plugs in here: what makes one of this class is read by all that reads tables.
     """
 
     where: str
     cells: pd.DataFrame
     style: NumberStyle = POINT
     told: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called in a sentence: its file, or that it is in memory."""
+        return "a table in memory" if self.where == "table" else Path(self.where).name
 
     def numbers(self, column: str) -> NDArray[np.float64]:
         """A column as numbers; NaN for a cell that is none, or that can be read in two ways."""

@@ -21,7 +21,7 @@ from crsrisk.data.files import frame_digest, write_json, write_text
 from crsrisk.data.outcomes import read_outcome
 from crsrisk.data.provenance import Origin, Patients, origin_of
 from crsrisk.data.risk_model import FeatureContract
-from crsrisk.data.table_files import SourceTable
+from crsrisk.data.table_files import Source, SourceTable
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.tables import NOT_STATED
 from crsrisk.errors import InputError
@@ -226,7 +226,7 @@ class EvaluatedTable:
 
 def evaluate_model(
     model: Path,
-    table: Path,
+    table: Source,
     *,
     outcome: str | None = None,
     at_least: float | None = None,
@@ -316,7 +316,7 @@ def groups_by(cells: pd.DataFrame, *, by: Sequence[str], where: str) -> dict[str
 
 def _read_evaluated(
     model: RiskModel,
-    table: Path,
+    table: Source,
     *,
     outcome: str,
     at_least: float | None,
@@ -340,7 +340,7 @@ def _read_evaluated(
     read = of_known_products(
         model,
         known.table,
-        where=str(table),
+        where=source.where,
         unknown_product=unknown_product,
         product_files=product_files,
     )
@@ -357,14 +357,14 @@ def _read_evaluated(
     y_true = outcomes[keep].astype(np.bool_)
     if len(set(y_true.tolist())) < 2:
         raise InputError(
-            where=str(table),
+            where=source.where,
             key=outcome,
             found=f"{int(y_true.sum())} events in {y_true.size} patients who can be evaluated",
             expected="patients with and without the event",
             cure=f"take more patients, or another outcome{refused_in_words(read)}",
         )
     return EvaluatedTable(
-        name=table.name,
+        name=source.name,
         observed=read.frame.loc[keep].reset_index(drop=True),
         y_true=y_true,
         risk=predicted.risk[keep],

@@ -16,6 +16,7 @@ from crsrisk.data.explanation import INTERVAL_NAMES, PatientRisk, Reason
 from crsrisk.data.files import write_json, write_table_stream, write_text
 from crsrisk.data.patient import template
 from crsrisk.data.risk_model import CANNOT
+from crsrisk.data.table_files import Source
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError, OutputError
@@ -121,7 +122,7 @@ class ExplainedTable(Result):
 
 
 def explain_table(
-    table: str | Path,
+    table: Source,
     *,
     model: str | Path | RiskModel | ExplainableModel,
     reading: TableReading = AS_NAMED,
@@ -132,9 +133,9 @@ def explain_table(
 
     Parameters
     ----------
-    table : path
-        One row a patient: CSV, .xlsx, .parquet, or another file that :func:`crsrisk.read_patients`
-        reads.
+    table : path or frame
+        One row a patient: CSV, .xlsx, .parquet, a frame, or whatever else
+        :func:`crsrisk.read_patients` reads.
     model : path, name of a released model, RiskModel or ExplainableModel
         A model of grade 2 or more.
     reading : TableReading, optional
@@ -151,7 +152,6 @@ def explain_table(
     OutputError
         For an ``out`` of another kind, and for the table itself.
     """
-    table = Path(table)
     if out is not None:
         _check_out(out, table)
     explainable = ExplainableModel.of(model)
@@ -164,7 +164,7 @@ def explain_table(
     ).table
     if tell is not None:
         tell(read.account)
-    read = of_known_products(explainable.model, read, where=str(table))
+    read = of_known_products(explainable.model, read, where=read.source.where)
     rows_of_file = read.patient_ids.index.to_numpy(dtype=np.int64).tolist()
     ids = dict(zip(rows_of_file, map(_as_number, read.patient_ids), strict=True))
     by_row = _explained(explainable, read.frame, ids=ids)
@@ -200,7 +200,7 @@ def explain_table(
     return explained
 
 
-def _check_out(out: Path, table: Path) -> None:
+def _check_out(out: Path, table: Source) -> None:
     if out.suffix.lower() not in SUFFIXES:
         raise OutputError(
             where=str(out),
@@ -209,7 +209,7 @@ def _check_out(out: Path, table: Path) -> None:
             expected=".csv, .parquet or .json",
             cure="end the file name with one of these",
         )
-    if out.resolve() == table.resolve():
+    if isinstance(table, str | Path) and out.resolve() == Path(table).resolve():
         raise OutputError(
             where=str(out),
             key="--out",

@@ -16,7 +16,7 @@ from crsrisk import __version__
 from crsrisk.data.account import Account
 from crsrisk.data.cells import MISSING_WORDS, texts_of
 from crsrisk.data.outcomes import read_outcome
-from crsrisk.data.table_files import SourceTable, number_in, open_table
+from crsrisk.data.table_files import Source, SourceTable, number_in, open_table
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.world_files import load_assumptions
 from crsrisk.errors import InputError
@@ -107,7 +107,7 @@ class PolicyTableResult(PolicyPageResult, PolicyTableAnalysis):
 
 
 def evaluate_policies_table(
-    table: str | Path | pd.DataFrame,
+    table: Source,
     effect: StatedEffect,
     *,
     risk_column: str | None = None,
@@ -207,7 +207,7 @@ def evaluate_policies_table(
             cure="leave the outcome out, or fill the column",
         )
     setting = TableSetting(
-        table="a table in memory" if isinstance(table, pd.DataFrame) else Path(table).name,
+        table=source.name,
         n_patients=len(patients.risk),
         n_left_out=len(risk) - len(patients.risk) - len(refused.reasons),
         n_refused=len(refused.reasons),

@@ -22,6 +22,7 @@ from crsrisk.data.json_text import json_tree
 from crsrisk.data.outcomes import read_outcomes
 from crsrisk.data.provenance import Origin, origin_of
 from crsrisk.data.risk_model import ModelClass
+from crsrisk.data.table_files import Source
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
@@ -299,7 +300,7 @@ def _sampling_in_words(kept: Kept, *, how: SimulatedCohort, hour: int) -> str:
 
 
 def table_training(
-    table: Path,
+    table: Source,
     *,
     config: ModelConfig,
     outcomes: Path | None,
@@ -338,7 +339,7 @@ def table_training(
         raise InputError(
             where=str(outcomes),
             found=f"{len(y_true)} rows",
-            expected=f"{read.n_rows} rows, as in {table}",
+            expected=f"{read.n_rows} rows, as in {read.source.where}",
             cure="take the same patients in the same order",
         )
     rows = read.frame.index.to_numpy() - 1
@@ -354,7 +355,7 @@ def table_training(
     return Training(
         observed,
         _outcomes_of(observed, y_true[kept], stages=stages, config=config),
-        f"{len(observed):,} patients of {table.name}",
+        f"{len(observed):,} patients of {read.source.name}",
         left_out,
         origin_of(table),
     )

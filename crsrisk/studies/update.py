@@ -18,6 +18,7 @@ from scipy.special import expit
 from crsrisk.data.files import prepare_output
 from crsrisk.data.outcomes import read_outcome
 from crsrisk.data.provenance import Patients, origin_of
+from crsrisk.data.table_files import Source
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.errors import InputError
 from crsrisk.evaluation.calibration import recalibrate
@@ -177,7 +178,7 @@ class Updated(Result):
 
 def update_model(
     model: str | Path,
-    table: str | Path,
+    table: Source,
     *,
     out: Path | None = None,
     outcome: str | None = None,
@@ -199,8 +200,8 @@ def update_model(
     ----------
     model : path, or name of a released model
         What is updated.
-    table : path
-        Patients with their outcomes: a file that :func:`crsrisk.read_patients` reads. Rows that
+    table : path or frame
+        Patients with their outcomes, as :func:`crsrisk.read_patients` reads them. Rows that
         cannot be scored or whose outcome is not known are left out and counted; with a landmark
         model so are patients who had the event by then.
     out : path, optional
@@ -244,7 +245,7 @@ def update_model(
         When something stands at ``out``, without ``overwrite``; with it, for anything but a model
         that was not released.
     """
-    source, table = find("released", model), Path(table)
+    source = find("released", model)
     loaded = load_model(source)
     recipe = _recipe(loaded.contract.name) if config is None else load_config(config)
     there = read_known(
@@ -259,7 +260,7 @@ def update_model(
     read = of_known_products(
         loaded,
         there.table,
-        where=str(table),
+        where=there.table.source.where,
         unknown_product=unknown_product,
         product_files=product_files,
     )

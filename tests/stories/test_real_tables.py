@@ -5,8 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import polars
 import pytest
 
+import crsrisk as crs
+from crsrisk.data.table_files import SourceTable
+from crsrisk.folders import find
+from crsrisk.studies.evaluate import evaluate_model
+from crsrisk.studies.explain_table import explain_table
+from crsrisk.studies.predict import score_patients
 from tests.stories.terminal import crsrisk, done
 
 MODEL = "baseline-0.1.0"
@@ -247,3 +254,25 @@ def test_a_raised_baseline_of_alt_is_no_toxicity_of_crs(
     grades = {system: tree["patients"][0][system]["max_grade"] for system in tree["systems"]}
     assert grades["astct"] == grades["lee_2014"] == grades["cartox"] == 1
     assert any("ALT above its limit before CRS" in told for told in tree["readings"])
+
+
+def test_a_source_that_is_no_file_is_read_by_all_that_read_patients(tmp_path: Path) -> None:
+    """What another reader makes (of OMOP, say), and frames of other libraries."""
+    patients = pd.concat([PATIENTS] * 10, ignore_index=True)
+    patients["patient_id"] = range(len(patients))
+    patients["worst"] = [0, 1, 2, 3, 0, 0] * 10
+    told = "the last value before the dose is taken"
+    source = SourceTable("measurement", patients, told=(told,))
+    found = evaluate_model(
+        find("released", MODEL), source, outcome="worst", at_least=2, n_resamples=50
+    )
+    assert "60 patients of measurement" in found.summary()
+    frame = polars.from_pandas(patients)
+    updated = crs.update_model(
+        MODEL, frame, outcome="worst", at_least=2, method="intercept", out=tmp_path / "updated"
+    )
+    assert "then updated with patients of a table" in updated.notice
+    explained = explain_table(frame.head(3), model=MODEL)
+    scored = score_patients(crs.load_model(MODEL), source)
+    assert [row.risk for row in explained.rows] == scored.rows["risk"].head(3).tolist()
+    assert told in [note.found for note in scored.account]
