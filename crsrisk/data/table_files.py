@@ -242,9 +242,10 @@ def _typed(
     where: str, cells: pd.DataFrame, dialect: Dialect, told: tuple[str, ...] = ()
 ) -> SourceTable:
     """A table whose cells have types; those of text may hold numbers with a decimal comma."""
-    columns = [column for _, column in cells.items() if column.dtype == object]
-    columns += [cells[name].drop_duplicates() for name in cells.select_dtypes("string")]
-    texts = {cell.strip() for column in columns for cell in column if isinstance(cell, str)}
+    texts: set[str] = set()
+    for _, column in cells.items():
+        if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
+            texts.update(cell.strip() for cell in column if isinstance(cell, str))
     style = _style_of_texts(texts, dialect)
     return SourceTable(where, cells, style, (*told, *_told_of(style, dialect)))
 

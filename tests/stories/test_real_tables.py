@@ -274,5 +274,5 @@ def test_a_source_that_is_no_file_is_read_by_all_that_read_patients(tmp_path: Pa
     assert "then updated with patients of a table" in updated.notice
     explained = explain_table(frame.head(3), model=MODEL)
     scored = score_patients(crs.load_model(MODEL), source)
-    assert [row.risk for row in explained.rows] == scored.rows["risk"].head(3).tolist()
+    assert explained.to_frame()["risk"].tolist() == scored.rows["risk"].head(3).tolist()
     assert told in [note.found for note in scored.account]
