@@ -290,7 +290,7 @@ def _checked(event: Any) -> str:
             key=text,
             found=f"the number {text}, which some programs read as text or as octal",
             expected="a plain decimal number",
-            cure="write the same number with a point and a signed exponent, as 1.0e-3",
+            cure="write the same number with a point and signed exponent, as 0.001 is 1.0e-3",
         )
     return text
 

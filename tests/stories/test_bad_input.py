@@ -209,7 +209,7 @@ def test_a_scenario_without_evidence(tmp_path: Path) -> None:
     [
         (
             ("--truth", "--truth-repetitions", "21"),
-            ("--truth-repetitions", "21", "an even number", "200"),
+            ("--truth-repetitions", "21", "an even number", "Monte Carlo error"),
         ),
         (
             ("--patients", "2001", "--trajectories"),
