@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import kernel, one_patient, roadrunner, serving, shapley, trials, worlds
+from bench import kernel, one_patient, peers, roadrunner, serving, shapley, trials, worlds
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -30,6 +30,9 @@ def main() -> int:
     peer = roadrunner.measure()
     print(roadrunner.table(peer))
     _keep(peer, "roadrunner.json")
+    compiled = peers.measure()
+    print(peers.table(compiled))
+    _keep(compiled, "peers.json")
     print("measuring explanations and single patients (a few minutes more)", file=sys.stderr)
     shares = shapley.measure()
     print(shapley.table(shares))

@@ -36,7 +36,7 @@ from crsrisk.model.predict import feature_matrix
 Values = NDArray[np.float64]
 N_PATIENTS, N_SHAP = 100_000, 4_000
 N_TREES, N_LEAVES, N_FEATURES, N_CATEGORICAL = 500, 31, 25, 2
-BAR_RATIO, AGREEMENT = 8.0, 1e-10
+BAR_RATIO, AGREEMENT = 25.0, 1e-10
 
 
 @dataclass(frozen=True)
