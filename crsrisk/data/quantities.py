@@ -4,15 +4,13 @@ in the unit of the field table; what cannot be used is NaN and noted.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crsrisk.data.account import Account, Note, NoteKind
+from crsrisk.data.account import Note, NoteKind
 from crsrisk.data.cells import (
     BadCell,
     CellRules,
@@ -33,19 +31,21 @@ from crsrisk.data.columns import (
     header_parts,
     statement_for,
 )
+from crsrisk.data.table_account import Account
 from crsrisk.data.table_files import SourceTable, number_in
 from crsrisk.data.table_reading import TableReading
 from crsrisk.data.times import hours_between, read_moments, require_one_clock
+from crsrisk.data.whole_columns import (
+    CODE_LIKE,
+    FEWEST_SUSPECT,
+    MOSTLY,
+    shown,
+    shown_range,
+)
 from crsrisk.data.written_numbers import NUMBER
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS, Field
 from crsrisk.units import accepts_unit, convert_column, is_limited, likely_units, unit_key
-
-_CODE_LIKE = re.compile(r"-?(?:9{1,6}|8{2,6}|7{2,6})(?:\.0+)?")
-_FEWEST_REPEATS = 3  # of a highest value, before it looks like a code or a limit of the assay
-_FEWEST_SUSPECT = 3
-_LONG_CODE = 3  # digits: 999
-_MOSTLY = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ def read_quantity(table: Table, found: Column, field: Field) -> Floats:
     low, high = field.plausible or (-np.inf, np.inf)
     for row in np.flatnonzero((values < low) | (values > high)):
         account.notes.append(unusual(int(row) + 1, float(values[row]), field))
-    _suspect(table, found, field, values=values, raw=raw)
+    account.whole.see(field, values=values, raw=raw)
     return values
 
 
@@ -120,16 +120,6 @@ def unusual(row: int, value: float, field: Field) -> Note:
     )
 
 
-def shown(value: float, unit: str) -> str:
-    """A number with its unit."""
-    return f"{value:g}" if unit in ("1", "") else f"{value:g} {unit}"
-
-
-def shown_range(low: float, high: float, field: Field) -> str:
-    """A range with its unit."""
-    return f"{low:g} to {shown(high, field.unit)}"
-
-
 # --- cells that cannot be read ---
 
 
@@ -143,7 +133,7 @@ def note_unread(table: Table, found: Column, field: Field, read: Parsed) -> None
     texts = table.texts(found.found)
     n_filled = int(np.sum(~read.missing))
     n_unreadable = sum(bad.loss == "unreadable" for bad in read.bad.values())
-    is_other = n_unreadable > _MOSTLY * n_filled and n_unreadable >= _FEWEST_SUSPECT
+    is_other = n_unreadable > MOSTLY * n_filled and n_unreadable >= FEWEST_SUSPECT
     for row, bad in sorted(read.bad.items()):
         kind = _loss(bad, field, is_other=is_other or table.how.refuse_unreadable)
         name = found.found if found.is_sex else field.name
@@ -303,7 +293,7 @@ def convert_limit(limits: Any, unit: str) -> Floats:
 
 def _range_cure(field: Field, raw: float, unit: str, header: str) -> str:
     """What to do about an impossible value: most often the unit is another."""
-    if _CODE_LIKE.fullmatch(f"{raw:g}"):
+    if CODE_LIKE.fullmatch(f"{raw:g}"):
         return (
             f"if {raw:g} stands for a missing value, declare it (--missing {field.name}={raw:g});"
             f" else correct the value{or_empty(field)}"
@@ -349,8 +339,9 @@ def _note_conversion(
     there = other & ~np.isnan(values)
     if not there.any():
         return
-    if field.other_units and bool(np.all(raw[there] == values[there])):  # ng/mL and ug/L
-        names = " and ".join(dict.fromkeys(str(unit) for unit in units[there]))
+    others = list(dict.fromkeys(str(unit) for unit in units[there]))
+    if all(_is_same_number(field, unit) for unit in others):  # ng/mL and ug/L
+        names = " and ".join(others)
         table.account.note(
             0,
             field.name,
@@ -369,6 +360,13 @@ def _note_conversion(
             field.unit,
             f"none needed: read as {values[row]:g} {field.unit}",
         )
+
+
+def _is_same_number(field: Field, unit: str) -> bool:
+    numbers = np.array([1.0, 2.0])
+    return not is_limited(field, unit) and np.array_equal(
+        convert_column(numbers, field, unit=unit), numbers
+    )
 
 
 # --- times ---
@@ -469,51 +467,3 @@ def _note_once(table: Table, column: str, found: str, expected: str, cure: str) 
     known = {(note.column, note.found) for note in table.account.notes if note.row == 0}
     if (column, found) not in known:
         table.account.note(0, column, "warned", found, expected, cure)
-
-
-# --- what only the column shows ---
-
-
-def _suspect(table: Table, found: Column, field: Field, *, values: Floats, raw: Floats) -> None:
-    """Note a column that looks like another unit, or a value that looks like a code."""
-    there = values[~np.isnan(values)]
-    for other, (low, high) in field.suspects.items():
-        n = int(np.sum((there >= low) & (there <= high)))
-        if n >= _FEWEST_SUSPECT and n > _MOSTLY * there.size:
-            table.account.note(
-                0,
-                field.name,
-                "warned",
-                f"{n} of {there.size} values from {low:g} to {high:g} {field.unit}",
-                f"usually {_usual(field)}",
-                f"the column looks like {other}: check its unit; the values are used as they are",
-            )
-    if field.usual is None:
-        return
-    measured = raw[~np.isnan(raw)]
-    codes = Counter(f"{value:g}" for value in measured)
-    highest = f"{np.max(measured):g}" if codes else ""
-    for text, n in codes.items():
-        is_code = bool(_CODE_LIKE.fullmatch(text)) and len(text) >= _LONG_CODE
-        is_top = text == highest and n < measured.size and _stands_apart(measured, float(text))
-        if is_top and (n >= _FEWEST_REPEATS or is_code):
-            table.account.note(
-                0,
-                field.name,
-                "warned",
-                f"{text} in {n} cells, the highest value of the column",
-                "values that were measured",
-                f"if it stands for a missing value, declare it (--missing {field.name}={text}); if"
-                " it is the limit of the assay, the true values are higher; it is used as it is",
-            )
-
-
-def _stands_apart(measured: Floats, top: float) -> bool:
-    """Whether the highest value lies far above the one before it."""
-    below = measured[measured < top]
-    return below.size == 0 or top > 1.5 * float(np.max(below))
-
-
-def _usual(field: Field) -> str:
-    low, high = field.usual or field.plausible or (-np.inf, np.inf)
-    return shown_range(low, high, field)

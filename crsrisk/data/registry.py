@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crsrisk.data.account import Account, Note, grouped
+from crsrisk.data.account import Note, grouped
 from crsrisk.data.bounds import is_above, is_at_least, is_below
 from crsrisk.data.cells import MISSING_WORDS, Parsed, parse, texts_of
 from crsrisk.data.columns import (
@@ -36,6 +36,7 @@ from crsrisk.data.grading_systems import HIGH_FLOW, LOW_FLOW, NO_OXYGEN
 from crsrisk.data.overlooked import refuse_long, refuse_overlooked, usual_names
 from crsrisk.data.oxygen import DEVICES, device_of
 from crsrisk.data.quantities import Table, note_unread, read_quantity
+from crsrisk.data.table_account import Account
 from crsrisk.data.table_files import Source, SourceTable, open_table
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.times import (
@@ -172,6 +173,7 @@ def read_registry(
         read["time_h"], sentence = _hours(opened, times, read["patient_id"], account)
         told.append(sentence)
     alt = _alt(table, found.columns, read)
+    account.notes += account.whole.notes()
     _check_rows(read, account)
     reasons = _refused_rows(read["patient_id"], account)
     if (problem := account.refusal()) is not None and (strict or len(reasons) == account.n_rows):

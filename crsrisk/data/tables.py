@@ -17,13 +17,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crsrisk.data.account import (
-    KINDS,
-    Account,
     Note,
     NoteKind,
     Trouble,
     grouped,
     refusal_of,
+    tallied,
 )
 from crsrisk.data.cells import TYPES, as_ids, guessed, id_texts, parse, typed
 from crsrisk.data.columns import (
@@ -41,8 +40,10 @@ from crsrisk.data.part_files import read_parts
 from crsrisk.data.product_facts import FACTS, product_facts
 from crsrisk.data.product_names import shipped_name
 from crsrisk.data.quantities import Table, note_unread, read_quantity, upper_limits
+from crsrisk.data.table_account import Account
 from crsrisk.data.table_files import Source, SourceTable, open_table
 from crsrisk.data.table_reading import AS_NAMED, TableReading
+from crsrisk.data.whole_columns import Repeated, WholeColumns
 from crsrisk.errors import InputError
 from crsrisk.fields import FIELDS, LDH_LIMIT, Field, columns_of
 
@@ -76,8 +77,7 @@ class PatientTable:
 
     def counts(self) -> dict[str, int]:
         """Number of notes of each kind: nothing of a patient in it, so it may be logged."""
-        kinds = [note.kind for note in self.account]
-        return {kind: kinds.count(kind) for kind in KINDS}
+        return tallied(self.account).counts()
 
     def troubles(self) -> tuple[Trouble, ...]:
         """What was refused, left out, or looks doubtful, grouped, with counts."""
@@ -149,6 +149,7 @@ def read_patients(
     reading: TableReading = AS_NAMED,
     columns: Iterable[str] | None = None,
     strict: bool = True,
+    whole: WholeColumns | None = None,
 ) -> PatientTable:
     """Read patients for a prediction: names recognised, units converted, impossible values refused.
 
@@ -168,6 +169,8 @@ def read_patients(
         of each row.
     strict : raise :class:`InputError` for refused cells, all kinds of them at once; otherwise
         refused rows are kept apart in ``PatientTable.refused``.
+    whole : of a table that is read in pieces, of which this is one: where it is gathered what only
+        the whole of a column shows, and left out of the account of the piece.
 
     Notes
     -----
@@ -214,9 +217,10 @@ def read_patients(
     found = recognise(
         [str(name) for name in cells.columns], where=source.where, how=how, needed=needed
     )
-    refuse_overlooked(source, found, how=how, fields=OBSERVED)
+    if whole is None or not whole.is_checked:
+        refuse_overlooked(source, found, how=how, fields=OBSERVED)
     _check_required(found, wanted, where=source.where, by_field=columns is None)
-    account = Account(source.where, len(cells))
+    account = Account(source.where, len(cells), whole=whole or WholeColumns())
     for sentence in source.told:
         account.note(0, "file", "read", sentence, "as the file is written", "none needed")
     table = Table(source, how, account, found.dose_time)
@@ -235,6 +239,8 @@ def read_patients(
     looked_for = {name: field for name, field in OBSERVED.items() if name in wanted}
     for name, told, cure in usual_names(found, fields=looked_for):
         account.note(0, name, "warned", told, cure, "It is left as it is.")
+    if whole is None:
+        account.notes += account.whole.notes()
     if strict and (problem := account.refusal()) is not None:
         raise problem
     if LDH_LIMIT in wanted:
@@ -315,7 +321,13 @@ def _fill(
                 facts = product_facts(str(product), stated)
                 if name in facts:
                     cells[rows] = facts[name]
-                    _note_filled(account, name, facts[name], int(rows.sum()), str(product), stated)
+                    account.whole.fill(
+                        name,
+                        product=str(product),
+                        regimen=stated,
+                        n=int(rows.sum()),
+                        value=_fact_in_words(field, facts[name]),
+                    )
         still = cells == NOT_STATED if field.kind == "category" else np.isnan(cells.astype(float))
         if name in columns or name not in wanted:
             continue
@@ -330,24 +342,10 @@ def _fill(
             )
 
 
-def _note_filled(
-    account: Account, name: str, value: str | float, n: int, product: str, regimen: str
-) -> None:
-    shown = value if isinstance(value, str) else f"{value:g}"
-    if FIELDS[name].kind == "bool":
-        shown = "yes" if value else "no"
-    account.note(
-        0,
-        name,
-        "filled",
-        f"not stated in {n} rows of {product}",
-        f"what its file says of {_regimen_in_words(regimen)}: {shown}",
-        "add the column where it was otherwise",
-    )
-
-
-def _regimen_in_words(regimen: str) -> str:
-    return f"the regimen {regimen}" if regimen else "the usual regimen"
+def _fact_in_words(field: Field, value: str | float) -> str:
+    if field.kind == "bool":
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _read_column(
@@ -397,7 +395,7 @@ def _read_spare(table: Table, found: Column, field: Field) -> NDArray[Any]:
     never the row.
     """
     account = table.account
-    aside = replace(table, account=Account(account.where, account.n_rows))
+    aside = replace(table, account=Account(account.where, account.n_rows, whole=account.whole))
     try:
         values: NDArray[Any] = read_quantity(aside, found, field)
     except InputError as problem:
@@ -445,9 +443,13 @@ def _read_ids(cells: pd.Series[Any], account: Account) -> NDArray[Any]:
         account.note(
             int(row) + 1, "patient_id", "refused", "", "the patient's number", "fill in the cell"
         )
-    twice = ids.duplicated(keep=False).to_numpy(dtype=bool) & ~missing
-    names = list(dict.fromkeys(ids[twice]))
-    listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    repeated = account.whole.repeated
+    if repeated is None:
+        twice = ids.duplicated(keep=False).to_numpy(dtype=bool) & ~missing
+        repeated = Repeated(tuple(dict.fromkeys(ids[twice])))
+    else:
+        twice = ids.isin(repeated.ids).to_numpy(dtype=bool)
+    listed = repeated.listed()
     for row in np.flatnonzero(twice):
         account.note(
             int(row) + 1,

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from crsrisk import __version__
-from crsrisk.data.account import Account
 from crsrisk.data.cells import MISSING_WORDS, texts_of
 from crsrisk.data.outcomes import read_outcome
+from crsrisk.data.table_account import Account
 from crsrisk.data.table_files import Source, SourceTable, number_in, open_table
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.world_files import load_assumptions

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from crsrisk.data.account import Account, Note, Trouble, grouped, with_the_rest
+from crsrisk.data.account import Note, Trouble, grouped, with_the_rest
 from crsrisk.data.files import remove_leftovers, write_table_stream
+from crsrisk.data.table_account import Account
 from crsrisk.data.table_files import SourceTable
 from crsrisk.errors import InputError
 
