@@ -54,6 +54,13 @@ Patients = Annotated[
     Path,
     typer.Argument(metavar="TABLE", help="Patients, one a row: CSV, .xlsx, .parquet, ..."),
 ]
+PatientsPlace = Annotated[
+    str,
+    typer.Argument(
+        metavar="TABLE",
+        help="Patients, one a row: CSV, .xlsx, .parquet, ..., or folder of a table in parts.",
+    ),
+]
 KnownPatients = Annotated[
     Path,
     typer.Argument(metavar="TABLE", help="Patients with their outcome: CSV, .xlsx, .parquet, ..."),

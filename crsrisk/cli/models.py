@@ -6,7 +6,7 @@ A command is as long as its options: one of them a line.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +20,7 @@ from crsrisk.cli.application import (
     Outcome,
     Overwrite,
     Page,
-    Patients,
+    PatientsPlace,
     ProductFiles,
     Products,
     Scenario,
@@ -164,7 +164,7 @@ def train(
 @reads_table
 def predict(
     model: Model,
-    table: Patients,
+    table: PatientsPlace,
     out: Annotated[
         Path | None,
         typer.Option(help="Write risks here: .csv, .parquet or .xlsx."),
@@ -184,25 +184,29 @@ def predict(
     """
     from crsrisk.data.files import new_result
     from crsrisk.folders import find
-    from crsrisk.studies.predict import print_score, score_table
+    from crsrisk.studies.predict import ScoredTable, print_score, score_table
+    from crsrisk.studies.predict_file import ScoredFile, score_file
     from crsrisk.studies.refused_rows import refused_path
 
-    refused = None if out is None else refused_path(out)
-    with new_result(out, refused, overwrite=overwrite):
-        scored = score_table(
-            find("released", model),
-            table,
-            reading=reading,
-            strict=strict,
-            out=out,
-            unknown_product=unknown_product,
-            product_files=product_file or (),
-        )
+    how: dict[str, Any] = {
+        "reading": reading,
+        "strict": strict,
+        "unknown_product": unknown_product,
+        "product_files": product_file or (),
+    }
+    folder = find("released", model)
+    scored: ScoredTable | ScoredFile
+    if out is None:
+        scored = score_table(folder, table, **how)
+        problem = scored.refusal()
+    else:
+        with new_result(out, refused_path(out), overwrite=overwrite):
+            scored, problem = score_file(folder, table, out=out, **how)
     if as_json:
         print_json(scored.to_dict())
     else:
-        print_score(scored, out=out)
-    if (problem := scored.refusal()) is not None:
+        print_score(scored)
+    if problem is not None:
         raise problem
 
 

@@ -5,7 +5,7 @@ units or ranges. What can be read in two ways is not read.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -350,4 +350,9 @@ def id_texts(cells: pd.Series[Any]) -> pd.Series[str]:
 
 def as_ids(texts: pd.Series[str]) -> pd.Series[Any]:
     """int64 if every one is a whole number as people write it (007 is not), else text."""
-    return texts.astype(np.int64) if all(_WHOLE.fullmatch(text) for text in texts) else texts
+    return texts.astype(np.int64) if is_whole(texts) else texts
+
+
+def is_whole(texts: Iterable[str]) -> bool:
+    """Whether every text is a whole number as people write it."""
+    return all(_WHOLE.fullmatch(text) for text in texts)

@@ -68,10 +68,10 @@ def read_outcomes(
         first = at_least_grade(source, column, at_least=at_least, reading=reading)
     else:
         if not reading.codes.get(column):
-            _refuse_grades(cells[column], where=where)
-        first = yes_or_no(cells[column], where=where, reading=reading)
+            _refuse_grades(cells[column], where=where, after=source.after)
+        first = yes_or_no(cells[column], where=where, reading=reading, after=source.after)
     return {column: first} | {
-        name: yes_or_no(cells[name], where=where, reading=reading)
+        name: yes_or_no(cells[name], where=where, reading=reading, after=source.after)
         for name in others
         if name in cells.columns and name != column
     }
@@ -97,6 +97,7 @@ def at_least_grade(
         cells,
         ~is_missing & ~((numbers >= 0.0) & (numbers <= MOST_GRADE)),
         where=source.where,
+        after=source.after,
         expected=f"a grade from 0 to {MOST_GRADE}, or an empty cell",
         cure=f"correct the cells, declare what codes stand for (--code '{column}:CODE=GRADE', or"
         f" --missing '{column}=CODE' for a grade that is not known), or leave --at-least out where"
@@ -106,10 +107,10 @@ def at_least_grade(
 
 
 def yes_or_no(
-    cells: pd.Series[Any], *, where: str, reading: TableReading = AS_NAMED
+    cells: pd.Series[Any], *, where: str, reading: TableReading = AS_NAMED, after: int = 0
 ) -> NDArray[np.float64]:
     """A column of yes and no, in the words of :func:`read_outcome`; ``where`` names the file when a
-    cell is neither.
+    cell is neither, ``after`` how many rows of it stand before these.
 
     >>> yes_or_no(pd.Series(["yes", 0, None]), where="mine.csv").tolist()
     [1.0, 0.0, nan]
@@ -124,6 +125,7 @@ def yes_or_no(
         cells,
         read.is_bad,
         where=where,
+        after=after,
         expected="true or false, yes or no, 1 or 0, or an empty cell",
         cure=f"correct the cells, or declare their codes (--code '{column}:CODE=yes,CODE=no')",
     )
@@ -134,7 +136,7 @@ def _missing(reading: TableReading, column: str) -> tuple[str, ...]:
     return (*reading.missing.get("", ()), *reading.missing.get(column, ()))
 
 
-def _refuse_grades(cells: pd.Series, *, where: str) -> None:
+def _refuse_grades(cells: pd.Series, *, where: str, after: int) -> None:
     """Refuse a column of grades (by its name, or by a number that is no yes or no) that came
     without a threshold.
     """
@@ -144,7 +146,7 @@ def _refuse_grades(cells: pd.Series, *, where: str) -> None:
     is_grade = _GRADE.search(str(cells.name)) is not None
     if not (is_grade or is_number.any()):
         return
-    row = "" if is_grade else f"row {int(np.argmax(is_number)) + 1}, "
+    row = "" if is_grade else f"row {after + int(np.argmax(is_number)) + 1}, "
     cure = "say from which grade on: --at-least GRADE (in Python at_least=GRADE)"
     if not is_grade:
         cure = (
@@ -174,14 +176,14 @@ def _words(cells: pd.Series) -> pd.Series:
 
 
 def _raise_unread(
-    cells: pd.Series, is_bad: NDArray[np.bool_], *, where: str, expected: str, cure: str
+    cells: pd.Series, is_bad: NDArray[np.bool_], *, where: str, after: int, expected: str, cure: str
 ) -> None:
     """Refuse a column with cells that cannot be read: the first rows by name, the number of all."""
     rows = np.flatnonzero(is_bad)
     if not rows.size:
         return
     named = ", ".join(f"{str(cells.iloc[row]).strip()!r}" for row in rows[:_TROUBLES_NAMED])
-    shown = ", ".join(str(row + 1) for row in rows[:_TROUBLES_NAMED])
+    shown = ", ".join(str(after + row + 1) for row in rows[:_TROUBLES_NAMED])
     raise InputError(
         where=where,
         key=f"row {shown}, column {cells.name}",
@@ -241,7 +243,7 @@ def _number(cell: object, *, row: int, source: SourceTable, column: str) -> floa
     if not np.isfinite(value):
         raise InputError(
             where=source.where,
-            key=f"row {row}, column {column}",
+            key=f"row {source.after + row}, column {column}",
             found=word,
             expected="a number, or an empty cell",
             cure="correct the cell",

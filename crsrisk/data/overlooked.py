@@ -40,7 +40,7 @@ _EVENTS = frozenset(  # of a table with one row an event, a drug or a diagnosis
     | {"conditionconceptid", "drugconceptid", "procedureconceptid", "visitconceptid"}
 )
 _VISITS = frozenset({"redcapeventname", "redcaprepeatinstrument", "redcaprepeatinstance"})
-_MOST_UNITS = 12  # different words in a column of units
+MOST_UNITS = 12  # different words in a column of units
 _OF_VALUES = frozenset({"x", "times", "xuln", "ratio"})  # ast_x_uln holds values, no limits
 
 
@@ -128,7 +128,7 @@ def _are_units(source: SourceTable, name: str, text: str, fields: Mapping[str, F
     if cells.dtype != object:
         cells = cells.drop_duplicates()
     words = set(texts_of(cells)) - {""}
-    if not 0 < len(words) <= _MOST_UNITS:
+    if not 0 < len(words) <= MOST_UNITS:
         return False
     quantities = [field for field in fields.values() if field.unit != "1"]
     if not all(any(accepts_unit(field, word) for field in quantities) for word in words):

@@ -118,6 +118,14 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def reading(self, name: str) -> BinaryIO:
+        """A stream of the bytes of a file, which may be gone to any place of it."""
+        if self._remote is None:
+            return Path(self.place, name).open("rb")
+        system, root = self._remote
+        stream: BinaryIO = system.open(f"{root}/{name}", "rb")
+        return stream
+
     def sha256(self, name: str) -> str | None:
         """SHA-256 of a file; None where there is none."""
         if self._remote is None:
@@ -235,8 +243,8 @@ def write_part(folder: Folder, number: int, frames: Iterable[pd.DataFrame]) -> P
 
 
 def listed_parts(folder: str | Path) -> tuple[list[Path], Mapping[str, Any]] | None:
-    """The files of a finished table in a folder on disk, in order, and its manifest; None for a
-    folder that holds no such table.
+    """The files of a finished table in a folder, in order, and its manifest; None for a folder that
+    holds no such table.
 
     Raises
     ------
@@ -294,7 +302,12 @@ def read_parts(folder: str | Path) -> pd.DataFrame:
             expected=f"a file, or a folder that `crsrisk simulate --part-size` wrote ({MANIFEST})",
             cure="name the file",
         )
-    return pd.concat(map(read_parquet_cells, found[0]), ignore_index=True)
+    here = Folder(folder)
+    frames = []
+    for file in found[0]:
+        with here.reading(file.name) as stream:
+            frames.append(read_parquet_cells(file, stream.read()))
+    return pd.concat(frames, ignore_index=True)
 
 
 def are_unchanged(folder: str | Path) -> bool:
@@ -303,6 +316,8 @@ def are_unchanged(folder: str | Path) -> bool:
     if found is None:
         return False
     files, tree = found
+    here = Folder(folder)
     return all(
-        sha256_of(file) == part["sha256"] for file, part in zip(files, tree["parts"], strict=True)
+        here.sha256(file.name) == part["sha256"]
+        for file, part in zip(files, tree["parts"], strict=True)
     )

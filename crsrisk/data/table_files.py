@@ -28,7 +28,7 @@ from narwhals.stable.v1.typing import IntoDataFrame
 from numpy.typing import NDArray
 
 from crsrisk.data.files import cannot_read, check_header, read_parquet_cells
-from crsrisk.data.part_files import read_parts
+from crsrisk.data.part_files import is_address, read_parts
 from crsrisk.data.written_numbers import POINT, Decimal, NumberStyle, Thousands, read_number
 from crsrisk.errors import InputError
 
@@ -81,12 +81,14 @@ class SourceTable:
     """A table as it stands in its file. ``cells``: text or typed, one row a record. ``style``: how
     numbers are written in cells of text. ``told``: sentences on what was found out about the file.
     Another source plugs in here: what makes one of this class is read by all that reads tables.
+    ``after``: of a piece of a table, how many rows stand before it.
     """
 
     where: str
     cells: pd.DataFrame
     style: NumberStyle = POINT
     told: tuple[str, ...] = ()
+    after: int = 0
 
     @property
     def name(self) -> str:
@@ -156,8 +158,8 @@ def open_table(source: Source, dialect: Dialect = AS_FOUND) -> SourceTable:
     if not isinstance(source, str | Path):
         return _from_memory(source, dialect)
     path = Path(source)
-    if path.is_dir():
-        return SourceTable(str(path), read_parts(path), _style_of(dialect))
+    if is_address(source) or path.is_dir():
+        return _typed(str(source), read_parts(source), dialect)
     name = path.name.lower()
     if name.endswith((*CSV_SUFFIXES, *(f"{end}.gz" for end in CSV_SUFFIXES))):
         return _read_text(path, _bytes_of(path), dialect)
@@ -204,7 +206,8 @@ def _not_a_table(path: Path) -> InputError:
     )
 
 
-def _style_of(dialect: Dialect, decimal: Decimal = ".") -> NumberStyle:
+def number_style(dialect: Dialect, decimal: Decimal = ".") -> NumberStyle:
+    """How numbers are written in text of this dialect."""
     if dialect.thousands == ".":
         decimal = ","
     return NumberStyle(decimal=dialect.decimal or decimal, thousands=dialect.thousands)
@@ -482,10 +485,10 @@ def _style_of_texts(texts: set[str], dialect: Dialect, *, is_doubtful: bool = Fa
     separated by another sign than commas.
     """
     if dialect.decimal is not None or dialect.thousands in (",", "."):
-        return _style_of(dialect)
+        return number_style(dialect)
     has_comma = any(map(_DECIMAL_COMMA.fullmatch, texts))
     has_point = any(map(_DECIMAL_POINT.fullmatch, texts))
-    style = _style_of(dialect, "," if has_comma and not has_point else ".")
+    style = number_style(dialect, "," if has_comma and not has_point else ".")
     return replace(style, is_doubtful=is_doubtful and not has_comma and not has_point)
 
 

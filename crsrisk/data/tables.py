@@ -60,7 +60,8 @@ class PatientTable:
     and types; its index ``row`` counts the patients of the file from 1. ``refused``: the other rows
     as they stand in the file, same index. ``reasons``: why, by row. ``patient_ids``: of all rows,
     as text. ``account``: the notes, by row. ``source``: the table as it stands, for the columns
-    that are read beside these.
+    that are read beside these. ``ids_are_whole``: of a piece of a table, whether all patients of
+    the table have whole numbers.
     """
 
     frame: pd.DataFrame
@@ -69,6 +70,7 @@ class PatientTable:
     patient_ids: pd.Series[str]
     account: tuple[Note, ...]
     source: SourceTable
+    ids_are_whole: bool | None = None
 
     @property
     def n_rows(self) -> int:
@@ -106,7 +108,10 @@ class PatientTable:
             [self.reasons.get(row, "") for row in rows], index=rows, name="reason", dtype=str
         )
         refused = pd.Series(reasons != "", name="is_refused")
-        return pd.concat([as_ids(self.patient_ids), placed, refused, reasons], axis=1)
+        ids = as_ids(self.patient_ids) if self.ids_are_whole is None else self.patient_ids
+        if self.ids_are_whole:
+            ids = ids.astype(np.int64)
+        return pd.concat([ids, placed, refused, reasons], axis=1)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -491,6 +496,7 @@ def _finish(
         patient_ids=ids,
         account=tuple(notes),
         source=source,
+        ids_are_whole=account.whole.ids_are_whole,
     )
 
 

@@ -136,11 +136,13 @@ class Repeated:
 class WholeColumns:
     """What is gathered over the pieces of a table.
 
-    ``repeated``: who is there twice, where it is known beforehand. ``is_checked``: whether the
-    table was looked through for columns of units and limits that nobody reads.
+    ``repeated``: who is there twice, ``ids_are_whole``: whether all numbers of patients are whole
+    numbers, where it is known beforehand. ``is_checked``: whether the table was looked through for
+    columns of units and limits that nobody reads.
     """
 
     repeated: Repeated | None = None
+    ids_are_whole: bool | None = None
     is_checked: bool = False
     seen: dict[str, Seen] = field(default_factory=dict)
     # column -> product -> regimen -> cells, and what its file says

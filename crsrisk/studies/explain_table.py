@@ -12,6 +12,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from crsrisk.data.account import grouped
 from crsrisk.data.explanation import INTERVAL_NAMES, PatientRisk, Reason
 from crsrisk.data.files import write_json, write_table_stream, write_text
 from crsrisk.data.patient import template
@@ -163,7 +164,7 @@ def explain_table(
         reading=reading,
     ).table
     if tell is not None:
-        tell(read.account)
+        tell(grouped(read.account))
     read = of_known_products(explainable.model, read, where=read.source.where)
     rows_of_file = read.patient_ids.index.to_numpy(dtype=np.int64).tolist()
     ids = dict(zip(rows_of_file, map(_as_number, read.patient_ids), strict=True))

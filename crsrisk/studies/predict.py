@@ -9,10 +9,11 @@ predict. A model of what is known before the first dose gets the table as it is.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,16 +22,24 @@ from rich.table import Table
 from rich.text import Text
 
 from crsrisk import terminal
-from crsrisk.data.account import KINDS, Note, Trouble, grouped, refusal_of, with_the_rest
+from crsrisk.data.account import (
+    Note,
+    Tally,
+    Trouble,
+    grouped,
+    refusal_of,
+    tallied,
+    with_the_rest,
+)
 from crsrisk.data.explanation import INTERVAL_NAMES
-from crsrisk.data.files import write_table_stream
 from crsrisk.data.outcomes import read_course
 from crsrisk.data.risk_model import CANNOT
 from crsrisk.data.table_files import Source, SourceTable, open_table
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.tables import PatientTable, read_patients
+from crsrisk.data.whole_columns import WholeColumns
 from crsrisk.data.world_files import load_product
-from crsrisk.errors import InputError, OutputError
+from crsrisk.errors import InputError
 from crsrisk.model.companions import Companions, load_companions
 from crsrisk.model.first_interval import first_interval
 from crsrisk.model.known_products import (
@@ -43,11 +52,14 @@ from crsrisk.model.landmark import course_columns, landmark_columns, landmark_fe
 from crsrisk.model.risk_model import RiskModel, distance_in_words
 from crsrisk.model.store import load_model
 from crsrisk.results import Result
-from crsrisk.studies.refused_rows import RefusedRows, refused_path
+from crsrisk.studies.refused_rows import RefusedRows
 from crsrisk.terminal import Console
 from crsrisk.wording import hours_in_words
 
-Tell: TypeAlias = Callable[[tuple[Note, ...]], None]  # hears the account of a reading
+if TYPE_CHECKING:
+    from crsrisk.studies.predict_file import ScoredFile
+
+Tell: TypeAlias = Callable[[tuple[Trouble, ...]], None]  # hears the account of a reading
 
 AFTER = "__"  # in the name of a reading after the first dose: crp_mg_l__max__h24
 # said of a row too far from training, beside what the model says
@@ -89,11 +101,13 @@ def read_known(
     hour: int,
     reading: TableReading = AS_NAMED,
     strict: bool = False,
+    whole: WholeColumns | None = None,
 ) -> Known:
     """Read patients as :func:`crsrisk.data.tables.read_patients` does, and with a landmark model
     their course.
 
-    ``columns``: of the model, the only ones that must be there; ``hour``: its landmark, 0 for none.
+    ``columns``: of the model, the only ones that must be there; ``hour``: its landmark, 0 for none;
+    ``whole``: of a piece of a table.
     The course stands in columns of
     the same table, named as in the model's contract (`crp_mg_l__max__h24`) or as readings at the
     landmark hours (`crp_mg_l__h6`, `crp_mg_l__h12`, ...), of which the summaries are then made.
@@ -105,6 +119,7 @@ def read_known(
         reading=reading,
         columns=[name for name in names if AFTER not in name],
         strict=strict,
+        whole=whole,
     )
     if not hour:
         return Known(read, 0, 0, np.zeros(len(read.frame), dtype=np.bool_))
@@ -221,8 +236,6 @@ class ScoredTable(Result):
         Whether, and at which price, rows far from training get no number.
     account : tuple of Note
         What was converted, filled, missing, left out, refused or not used in reading.
-    refused_to : str or None
-        The file with the refused rows as they stand, beside the result.
     """
 
     model: str
@@ -236,7 +249,6 @@ class ScoredTable(Result):
     where: str
     notice: str
     distance: str = ""
-    refused_to: str | None = None
 
     def summary(self) -> str:
         """How many rows were scored by which model."""
@@ -262,19 +274,15 @@ class ScoredTable(Result):
         scored.
         """
         refused = np.flatnonzero((self.rows["status"] == "refused").to_numpy())
-        if not len(refused):
-            return None
-        count = f"{len(refused)} of {len(self.rows)} rows refused, the others scored"
-        read = refusal_of(self.account, where=self.where, n_rows=len(self.rows), what="are refused")
-        if read is not None:
-            return with_the_rest(read, count)
-        row = int(refused[0])
-        return InputError(
+        first = (
+            (int(refused[0]) + 1, self.rows["reasons"].iloc[refused[0]]) if len(refused) else None
+        )
+        return refusal_in_rows(
+            tallied(self.account),
             where=self.where,
-            key=f"row {row + 1}",
-            found=self.rows["reasons"].iloc[row],
-            expected="values that the model can use",
-            cure=f"correct the row ({count})",
+            n_rows=len(self.rows),
+            n_refused=len(refused),
+            first=first,
         )
 
     def refused_rows(self, source: SourceTable) -> RefusedRows:
@@ -289,18 +297,38 @@ class ScoredTable(Result):
         )
 
 
+def refusal_in_rows(
+    tally: Tally, *, where: str, n_rows: int, n_refused: int, first: tuple[int, str] | None
+) -> InputError | None:
+    """All refusals of a table as one error, None where there are none; ``first``: the first refused
+    row, and why.
+    """
+    if first is None:
+        return None
+    count = f"{n_refused} of {n_rows} rows refused, the others scored"
+    read = tally.refusal(where=where, n_rows=n_rows, what="are refused")
+    if read is not None:
+        return with_the_rest(read, count)
+    return InputError(
+        where=where,
+        key=f"row {first[0]}",
+        found=first[1],
+        expected="values that the model can use",
+        cure=f"correct the row ({count})",
+    )
+
+
 def score_table(
     model: Path,
     table: Path,
     *,
     strict: bool,
-    out: Path | None,
     unknown_product: bool = False,
     product_files: Sequence[str | Path] = (),
     reading: TableReading = AS_NAMED,
 ) -> ScoredTable:
-    """Read, check and score a table; with ``out`` the rows are written there, and the refused ones
-    as they stand beside it.
+    """Read, check and score a table in memory
+    (:func:`crsrisk.studies.predict_file.score_file` scores one of any length into a file).
 
     Rows of a product that the model was not trained on are refused; with ``unknown_product`` they
     are scored and warned about, with an interval over products. Rows too far from the training
@@ -311,30 +339,16 @@ def score_table(
     the rows of patients who had the event by then. Raises :class:`InputError` for a table that
     cannot be read as a whole; with ``strict`` also for the first refused value.
     """
-    if out is not None and out.resolve() == table.resolve():
-        raise OutputError(
-            where=str(out),
-            key="--out",
-            found="the table that is scored",
-            expected="another file",
-            cure="give the results a name of their own",
-        )
     loaded = load_model(model)
-    source = open_table(table, reading.dialect)
-    scored = score_patients(
+    return score_patients(
         loaded,
-        source,
+        open_table(table, reading.dialect),
         beside=load_companions(model, model=loaded, has_neighbour=False),
         reading=reading,
         strict=strict,
         unknown_product=unknown_product,
         product_files=product_files,
     )
-    if out is None:
-        return scored
-    write_table_stream(out, iter([scored.rows]))
-    refused_to = scored.refused_rows(source).write(refused_path(out))
-    return replace(scored, refused_to=None if refused_to is None else str(refused_to))
 
 
 def score_patients(
@@ -353,45 +367,87 @@ def score_patients(
     Whoever asks for a risk by the clinical columns (the command line, MLflow) asks here.
     """
     contract = model.contract
-    read = read_known(
-        table,
-        columns=contract.column_names,
-        hour=contract.landmark_h,
-        reading=reading,
-        strict=strict,
-    ).table
-    read = of_known_products(
+    scored = score_piece(
         model,
-        read,
-        where=read.source.where,
+        beside or Companions({}),
+        table,
+        reading=reading,
         strict=strict,
         unknown_product=unknown_product,
         product_files=product_files,
     )
-    rows = _scored(model, beside or Companions({}), read)
-    status, noted = rows["status"].value_counts(), read.counts()
+    rows, read = scored.rows, scored.read
     return ScoredTable(
         model=model.label,
         outcome=contract.outcome_in_words,
         window_d=dict(contract.window_d),
         landmark_h=contract.landmark_h,
         columns_read=(*contract.column_names, *course_columns(hour=contract.landmark_h)),
-        counts=RowCounts(
-            rows=len(rows),
-            ok=int(status.get("ok", 0)),
-            warned=int(status.get("warned", 0)),
-            cannot_estimate=int(status.get(CANNOT, 0)),
-            refused=int(status.get("refused", 0)),
-            values_converted=noted["converted"],
-            values_left_out=noted["left out"],
-            values_filled=noted["filled"],
-            values_missing=noted["missing"],
-        ),
+        counts=row_counts(len(rows), Counter(rows["status"].tolist()), read.counts()),
         rows=rows,
         account=tuple(read.account),
         where=read.source.where,
         notice=model.notice,
         distance=distance_in_words(model),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredPiece:
+    """Rows of a table, all or some, with their risks: a row for each row that was ``read``.
+
+    ``of_reading``: its account without products that the model does not know.
+    """
+
+    rows: pd.DataFrame
+    read: PatientTable
+    of_reading: tuple[Note, ...]
+
+
+def score_piece(
+    model: RiskModel,
+    beside: Companions,
+    table: Source,
+    *,
+    reading: TableReading,
+    strict: bool = False,
+    unknown_product: bool,
+    product_files: Sequence[str | Path],
+    whole: WholeColumns | None = None,
+) -> ScoredPiece:
+    """Read and score a table, or a piece of one (``whole``)."""
+    contract = model.contract
+    known = read_known(
+        table,
+        columns=contract.column_names,
+        hour=contract.landmark_h,
+        reading=reading,
+        strict=strict,
+        whole=whole,
+    ).table
+    read = of_known_products(
+        model,
+        known,
+        where=known.source.where,
+        strict=strict,
+        unknown_product=unknown_product,
+        product_files=product_files,
+    )
+    return ScoredPiece(_scored(model, beside, read), read, known.account)
+
+
+def row_counts(n_rows: int, status: Mapping[str, int], noted: Mapping[str, int]) -> RowCounts:
+    """Counts of rows by status, and of values by what was noted."""
+    return RowCounts(
+        rows=n_rows,
+        ok=status.get("ok", 0),
+        warned=status.get("warned", 0),
+        cannot_estimate=status.get(CANNOT, 0),
+        refused=status.get("refused", 0),
+        values_converted=noted["converted"],
+        values_left_out=noted["left out"],
+        values_filled=noted["filled"],
+        values_missing=noted["missing"],
     )
 
 
@@ -506,17 +562,18 @@ def told_by_row(read: PatientTable, *, columns: Collection[str]) -> dict[int, st
     return told
 
 
-def print_score(scored: ScoredTable, *, out: Path | None, at_most: int = 40) -> None:
+def print_score(scored: ScoredTable | ScoredFile, *, at_most: int = 40) -> None:
     """Risks (or where they were written) and the account, on the terminal."""
     # a unit stands in brackets too
     console = Console(width=max(Console().width, 110), markup=False, highlight=False)
-    if out is None:
+    if isinstance(scored, ScoredTable):
         _print_risks(console, scored, at_most=at_most)
+        print_troubles(console, grouped(scored.account), columns_read=scored.columns_read)
     else:
-        console.print(f"Wrote {out}", soft_wrap=True)
-    print_account(console, scored.account, columns_read=scored.columns_read)
-    if scored.refused_to is not None:
-        console.print(f"  the refused rows as they stand: {scored.refused_to}", soft_wrap=True)
+        console.print(f"Wrote {scored.out}", soft_wrap=True)
+        print_troubles(console, scored.account, columns_read=scored.columns_read)
+        if scored.refused_to is not None:
+            console.print(f"  the refused rows as they stand: {scored.refused_to}", soft_wrap=True)
     counts = asdict(scored.counts)
     console.print(
         ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items())
@@ -525,23 +582,22 @@ def print_score(scored: ScoredTable, *, out: Path | None, at_most: int = 40) -> 
     console.print(scored.notice)
 
 
-def tell_account(account: tuple[Note, ...]) -> None:
+def tell_account(account: tuple[Trouble, ...]) -> None:
     """The account of a reading on the terminal, without what is merely not used."""
     console = Console(width=max(Console().width, 110), markup=False, highlight=False)
-    print_account(console, (note for note in account if note.kind != "not used"))
+    print_troubles(console, (one for one in account if one.kind != "not used"))
 
 
-def print_account(
-    console: Console, account: Iterable[Note], *, columns_read: Iterable[str] = ()
+def print_troubles(
+    console: Console, account: Iterable[Trouble], *, columns_read: Iterable[str] = ()
 ) -> None:
-    """The account, grouped by kind and column, and the columns that were not used."""
-    notes = tuple(account)
-    kinds = [kind for kind in KINDS if kind not in ("missing", "not used")]
-    for trouble in grouped(notes, kinds=kinds):
-        sentence = trouble.sentence(has_cell=terminal.shows_cells(sys.stdout))
-        console.print(f"  {trouble.kind}: {sentence}", soft_wrap=True)
-    read = set(columns_read)
-    unused = [note.column for note in notes if note.kind == "not used" and note.column not in read]
+    """The account, by kind and column, and the columns that were not used."""
+    troubles, read = tuple(account), set(columns_read)
+    for trouble in troubles:
+        if trouble.kind not in ("missing", "not used"):
+            sentence = trouble.sentence(has_cell=terminal.shows_cells(sys.stdout))
+            console.print(f"  {trouble.kind}: {sentence}", soft_wrap=True)
+    unused = [one.column for one in troubles if one.kind == "not used" and one.column not in read]
     if unused:
         console.print(f"  columns not used: {', '.join(unused)}", soft_wrap=True)
 

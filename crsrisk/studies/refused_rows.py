@@ -39,10 +39,19 @@ class RefusedRows:
         if not self.reasons:
             remove_leftovers([place])
             return None
-        rows = self.cells.iloc[[row - 1 for row in self.reasons]].astype(str)
-        rows.insert(0, "table_row" if "row" in rows else "row", list(self.reasons))
-        write_table_stream(place, iter([rows.assign(why_refused=list(self.reasons.values()))]))
+        write_table_stream(place, iter([with_reasons(self.cells, self.reasons)]))
         return place
+
+
+def with_reasons(
+    cells: pd.DataFrame, reasons: Mapping[int, str], *, after: int = 0
+) -> pd.DataFrame:
+    """Rows of a table as text, by number from 1, each with the reason why it is refused; ``after``:
+    rows that stand before these in the whole table.
+    """
+    rows = cells.iloc[[row - 1 for row in reasons]].astype(str)
+    rows.insert(0, "table_row" if "row" in rows else "row", [after + row for row in reasons])
+    return rows.assign(why_refused=list(reasons.values()))
 
 
 NONE_REFUSED = RefusedRows()

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crsrisk.data.account import grouped
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.disclosure import FEWEST, is_told
 from crsrisk.data.files import frame_digest, prepare_output
@@ -327,7 +328,7 @@ def table_training(
     )
     read = known.table
     if tell is not None:
-        tell(read.account)
+        tell(grouped(read.account))
     require_rows(read)
     column = outcome or config.outcome
     source = outcomes or read.source

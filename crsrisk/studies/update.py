@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from crsrisk.data.account import grouped
 from crsrisk.data.files import prepare_output
 from crsrisk.data.outcomes import read_outcome
 from crsrisk.data.provenance import Patients, origin_of
@@ -255,7 +256,7 @@ def update_model(
         reading=reading,
     )
     if tell is not None:
-        tell(there.table.account)
+        tell(grouped(there.table.account))
     require_rows(there.table)
     read = of_known_products(
         loaded,

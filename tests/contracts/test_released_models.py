@@ -84,7 +84,6 @@ def test_the_landmark_model_scores_a_table_from_a_file(tmp_path: Path) -> None:
             find("released", name),
             path,
             strict=False,
-            out=None,
         )
 
     scored = score(tmp_path / "known.csv")

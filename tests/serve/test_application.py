@@ -58,7 +58,7 @@ def test_single_risks_are_those_of_predict(
     server: Server, patients: pd.DataFrame, tmp_path: Path
 ) -> None:
     patients.to_csv(tmp_path / "patients.csv", index=False)
-    wanted = to_plain(score_table(FOLDER, tmp_path / "patients.csv", strict=False, out=None).rows)
+    wanted = to_plain(score_table(FOLDER, tmp_path / "patients.csv", strict=False).rows)
     rows = json.loads(patients.to_json(orient="records", double_precision=15))
     for row, said in zip(rows, wanted, strict=True):
         status, found = server.post(f"{MODEL}/risk", {"patient": row})
@@ -121,7 +121,7 @@ def test_a_table_is_scored_as_predict_scores_it(
     reading = TableReading(
         units={"crp": "mg/dL"}, codes={"sex": {"1": "M", "2": "F"}}, missing={"": ("ND",)}
     )
-    scored = score_table(FOLDER, place, strict=False, out=None, reading=reading)
+    scored = score_table(FOLDER, place, strict=False, reading=reading)
     rows = to_plain(scored.rows.assign(patient_id=scored.rows["patient_id"].astype(str)))
     assert found["rows"] == rows
     assert found["counts"]["refused"] == 2

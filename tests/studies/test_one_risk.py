@@ -116,7 +116,7 @@ def test_alone_is_as_in_a_file(
     pd.DataFrame(patients).assign(patient_id=range(len(patients))).to_csv(
         tmp_path / "all.csv", index=False
     )
-    rows = score_table(FOLDER, tmp_path / "all.csv", strict=False, out=None).rows
+    rows = score_table(FOLDER, tmp_path / "all.csv", strict=False).rows
     found = [single.score(one) for one in patients]
     for name in ("risk", "risk_low", "risk_high", "risk_refit_low", "status", "reasons", "missing"):
         assert repr([getattr(one, name) for one in found]) == repr(rows[name].tolist()), name

@@ -59,7 +59,6 @@ def of_predict(model: RiskModel, table: pd.DataFrame, place: Path) -> pd.DataFra
         place / "model",
         place / "table.csv",
         strict=False,
-        out=None,
     ).rows
 
 

@@ -516,7 +516,6 @@ def test_released_models_are_found_by_name(
             place,
             tmp_path / "patients.csv",
             strict=False,
-            out=None,
         ).rows
         for place in (find("released", "baseline-0.1.0"), source)
     ]
