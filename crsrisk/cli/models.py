@@ -313,10 +313,11 @@ def evaluate_table(
         ),
     ],
     table: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
             metavar="TABLE",
-            help="Patients with their outcome: CSV, .xlsx, .parquet, ...",
+            help="Patients with their outcome: CSV, .xlsx, .parquet, ..., or folder of a table in"
+            " parts.",
             show_default=False,
         ),
     ] = None,
@@ -377,7 +378,7 @@ def evaluate_table(
     if risk is not None:
         _evaluate_risks(
             table=Path(model),
-            other=table,
+            other=None if table is None else Path(table),
             risk=risk,
             outcome=outcome,
             at_least=at_least,

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.files import frame_digest, manifest_path, read_manifest
-from crsrisk.data.part_files import are_unchanged
+from crsrisk.data.part_files import are_unchanged, is_address
 from crsrisk.data.table_files import Source
 from crsrisk.errors import InputError
 from crsrisk.wording import NOTICE
@@ -178,9 +178,9 @@ def origin_of(source: Source) -> Origin:
     """
     if not isinstance(source, str | Path):
         return "table"
+    if is_address(source) or Path(source).is_dir():
+        return "simulated" if are_unchanged(source) else "table"
     table = Path(source)
-    if table.is_dir():
-        return "simulated" if are_unchanged(table) else "table"
     if not manifest_path(table).is_file():
         return "table"
     try:

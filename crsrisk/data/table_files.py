@@ -93,7 +93,7 @@ class SourceTable:
     @property
     def name(self) -> str:
         """What it is called in a sentence: its file, or that it is in memory."""
-        return "a table in memory" if self.where == "table" else Path(self.where).name
+        return name_of(self.where)
 
     def numbers(self, column: str) -> NDArray[np.float64]:
         """A column as numbers; NaN for a cell that is none, or that can be read in two ways."""
@@ -128,6 +128,11 @@ def number_in(cell: object, style: NumberStyle = POINT) -> float:
     return found.values[0] if len(found.values) == 1 and not found.is_foreign else float("nan")
 
 
+def name_of(where: str) -> str:
+    """What a table is called in a sentence: its file, or that it is in memory."""
+    return "a table in memory" if where == "table" else Path(where).name
+
+
 def open_table(source: Source, dialect: Dialect = AS_FOUND) -> SourceTable:
     """Read a file, or take a frame of pandas, polars or pyarrow, as cells.
 
@@ -159,7 +164,7 @@ def open_table(source: Source, dialect: Dialect = AS_FOUND) -> SourceTable:
         return _from_memory(source, dialect)
     path = Path(source)
     if is_address(source) or path.is_dir():
-        return _typed(str(source), read_parts(source), dialect)
+        return typed_table(str(source), read_parts(source), dialect)
     name = path.name.lower()
     if name.endswith((*CSV_SUFFIXES, *(f"{end}.gz" for end in CSV_SUFFIXES))):
         return _read_text(path, _bytes_of(path), dialect)
@@ -176,7 +181,7 @@ def open_table(source: Source, dialect: Dialect = AS_FOUND) -> SourceTable:
     }
     if path.suffix.lower() not in readers:
         raise _not_a_table(path)
-    return _typed(str(path), readers[path.suffix.lower()](path), dialect)
+    return typed_table(str(path), readers[path.suffix.lower()](path), dialect)
 
 
 def _from_bytes(source: TableBytes, dialect: Dialect) -> SourceTable:
@@ -184,7 +189,7 @@ def _from_bytes(source: TableBytes, dialect: Dialect) -> SourceTable:
     readers: Mapping[str, Callable[[], SourceTable]] = {
         ".csv": lambda: _read_text(path, source.content, dialect),
         ".xlsx": lambda: _read_workbook(path, io.BytesIO(source.content), dialect),
-        ".parquet": lambda: _typed(str(path), read_parquet_cells(path, source.content), dialect),
+        ".parquet": lambda: typed_table(str(path), read_parquet_cells(path, source.content), dialect),
     }
     if path.suffix not in readers:
         raise _not_a_table(path)
@@ -238,10 +243,10 @@ def _from_memory(source: Any, dialect: Dialect) -> SourceTable:
                         expected="text that can be written as UTF-8",
                         cure="write the whole character, or decode the source in its own encoding",
                     )
-    return _typed("table", frame, dialect)
+    return typed_table("table", frame, dialect)
 
 
-def _typed(
+def typed_table(
     where: str, cells: pd.DataFrame, dialect: Dialect, told: tuple[str, ...] = ()
 ) -> SourceTable:
     """A table whose cells have types; those of text may hold numbers with a decimal comma."""
@@ -530,7 +535,7 @@ def _read_workbook(path: Path, file: Path | io.BytesIO, dialect: Dialect) -> Sou
     records = [row[: len(header)] for row in rows[1:]]
     cells = pd.DataFrame(records, columns=header, dtype=object).infer_objects()
     told = () if len(sheets) == 1 else (f"sheet {name!r} of {len(sheets)} is read",)
-    return _typed(str(path), cells, dialect, told)
+    return typed_table(str(path), cells, dialect, told)
 
 
 def _filled(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

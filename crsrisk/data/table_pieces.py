@@ -25,7 +25,7 @@ from crsrisk.data.columns import OBSERVED, Recognised, recognise
 from crsrisk.data.files import cannot_read, check_header
 from crsrisk.data.overlooked import MOST_UNITS, refuse_long, refuse_overlooked
 from crsrisk.data.part_files import Folder, is_address, listed_parts
-from crsrisk.data.table_files import SourceTable, number_style, open_table
+from crsrisk.data.table_files import Source, SourceTable, name_of, number_style, open_table, typed_table
 from crsrisk.data.table_reading import TableReading
 from crsrisk.data.whole_columns import Repeated, WholeColumns
 from crsrisk.errors import InputError
@@ -56,6 +56,11 @@ class TablePieces:
     files: tuple[str, ...]
     reading: TableReading
     with_gaps: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """What the table is called in a sentence."""
+        return name_of(self.where)
 
     @property
     def n_rows(self) -> int | None:
@@ -124,7 +129,7 @@ class opened:  # noqa: N801 - it is used as a function is
         )
 
 
-def in_pieces(table: str | Path, *, reading: TableReading, columns: Iterable[str]) -> TablePieces:
+def in_pieces(table: Source, *, reading: TableReading, columns: Iterable[str]) -> TablePieces:
     """A table for :func:`crsrisk.data.tables.read_patients`, in pieces where it can be.
 
     Parameters
@@ -139,10 +144,10 @@ def in_pieces(table: str | Path, *, reading: TableReading, columns: Iterable[str
         For what cannot be read, a header that is not understood, and columns of units or upper
         limits that belong to no column that is read.
     """
-    folder, files = _files_of(table)
-    if not files:
+    folder, files = _files_of(table) if isinstance(table, str | Path) else (None, ())
+    if not files or not isinstance(table, str | Path):
         opened_table = open_table(table, reading.dialect)
-        return TablePieces(str(table), None, opened_table, None, (), reading)
+        return TablePieces(opened_table.where, None, opened_table, None, (), reading)
     with opened(folder, files[0], where=str(table)) as file:
         schema = file.schema_arrow
     check_header(schema.names, where=str(table))
@@ -162,7 +167,7 @@ def in_pieces(table: str | Path, *, reading: TableReading, columns: Iterable[str
             if pieces.n_rows
             else empty.cells
         )
-        source = SourceTable(str(table), whole, number_style(reading.dialect))
+        source = typed_table(str(table), whole, reading.dialect)
         return TablePieces(str(table), None, source, None, (), reading)
     refuse_overlooked(_words_of_unused(pieces, found, schema), found, how=reading, fields=OBSERVED)
     repeated, are_whole = _identities(pieces, found, schema)

@@ -21,7 +21,7 @@ from scipy.special import logit
 from crsrisk.evaluation.metrics import RISK_FLOOR, BoolArray, FloatArray
 from crsrisk.logistic import fit_logistic
 
-MANY = 20_000  # patients
+MANY = 8_000  # patients
 WIDTH = 0.01  # log-odds
 _BLOCK = 25  # resamples in memory at one time
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from crsrisk.data.disclosure import is_told, pooled_words
+from crsrisk.data.disclosure import is_told
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Benchmark
 from crsrisk.evaluation.calibration import (
@@ -42,6 +42,7 @@ from crsrisk.evaluation.metrics import (
     scaled_brier,
     share_of,
 )
+from crsrisk.evaluation.parts import Parts, pooled_places
 from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.wording import estimate_in_words
 
@@ -299,7 +300,7 @@ def evaluate(
     y_true: ArrayLike,
     risk: ArrayLike,
     *,
-    groups: ArrayLike | None = None,
+    groups: ArrayLike | pd.Categorical | None = None,
     outcome_name: str = "the event",
     patients: str = "patients given by the user",
     thresholds: Sequence[float] = THRESHOLDS,
@@ -355,7 +356,7 @@ def evaluate(
     """
     event, predicted = check_outcome_and_risk(y_true, risk)
     names = None if groups is None else _group_names(groups, n=event.size)
-    pooled = np.array([], dtype=str) if names is None else pooled_words(names.tolist())
+    told = {} if names is None else Parts(names.codes, pooled_places(names))
 
     def evaluate_rows(rows: BoolArray) -> GroupEvaluation:
         return _evaluate_group(
@@ -369,13 +370,11 @@ def evaluate(
     return Evaluation(
         pooled=evaluate_rows(np.ones_like(event)),
         by_group={
-            str(name): evaluate_rows(pooled == name)
-            for name in np.unique(pooled)
-            if is_told(int((pooled == name).sum()))
+            name: evaluate_rows(rows) for name, rows in told.items() if is_told(int(rows.sum()))
         },
         auroc_within_groups=NotEstimable("no groups were given")
         if names is None
-        else auroc_within(event, risk=predicted, group=names),
+        else auroc_within(event, risk=predicted, group=names.codes),
         loess_curve=fit_loess_curve(
             event, risk=clip_risk(predicted).risk, seed=seed, n_resamples=n_resamples
         ),
@@ -388,9 +387,9 @@ def evaluate(
     )
 
 
-def _group_names(groups: ArrayLike, *, n: int) -> NDArray[np.str_]:
+def _group_names(groups: ArrayLike | pd.Categorical, *, n: int) -> pd.Categorical:
     """Names of the groups, one for each patient."""
-    names = np.asarray(groups)
+    names = groups if isinstance(groups, pd.Categorical) else np.asarray(groups)
     if names.shape != (n,):
         raise InputError(
             where="evaluation",
@@ -408,7 +407,10 @@ def _group_names(groups: ArrayLike, *, n: int) -> NDArray[np.str_]:
             expected="a group (product) for every patient",
             cure="leave these patients out, or give them a group of their own",
         )
-    return names.astype(str)
+    if isinstance(names, pd.Categorical):
+        return names
+    words, places = np.unique(names.astype(str), return_inverse=True)
+    return pd.Categorical.from_codes(places, words)
 
 
 def _evaluate_group(

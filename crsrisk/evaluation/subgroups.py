@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
 from crsrisk.data.disclosure import FEWEST as FEWEST_TOLD
-from crsrisk.data.disclosure import is_told, pooled_words
+from crsrisk.data.disclosure import is_told
 from crsrisk.errors import InputError
 from crsrisk.evaluation.benchmark import Truth
 from crsrisk.evaluation.calibration import fit_calibration_curve, recalibrate
@@ -41,12 +40,12 @@ from crsrisk.evaluation.metrics import (
     scaled_brier,
     share_of,
 )
+from crsrisk.evaluation.parts import group_places
 from crsrisk.evaluation.resampling import measure_all
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.streams import uniforms
 
 FEW_EVENTS = 30  # with or without: below, figures stand with a warning
-AGES = ((0, 65, "under 65 years"), (65, 75, "65 to 74 years"), (75, 200, "75 years or more"))
 DIFFERENCES = (
     "auroc",
     "auroc_within_product",
@@ -55,16 +54,6 @@ DIFFERENCES = (
     "observed_to_expected",
     "scaled_brier",
     "log_loss",
-)
-VARIABLES: Mapping[str, str] = MappingProxyType(
-    {
-        "sex": "Sex",
-        "age": "Age",
-        "tumour_type": "Tumour type",
-        "liver_metastases": "Liver metastases",
-        "site": "Site",
-        "missing": "Missing values",
-    }
 )
 _MIN_CLASS = 2
 
@@ -106,90 +95,23 @@ class Subgroup:
     minus_rest: dict[str, Estimate | NotEstimable]
 
 
-def parts_of(
-    observed: pd.DataFrame,
-    *,
-    measured: tuple[str, ...],
-    by: Mapping[str, NDArray[np.str_]] = MappingProxyType({}),
-) -> dict[str, dict[str, BoolArray]]:
-    """Variable -> label -> which patients. ``measured``: columns whose gaps count as missing
-    values. ``by``: further columns, by name, as words.
-
-    Missing values part the patients into those with none, and two halves of the others by their
-    number. Words of fewer than ten patients are taken together; a part of fewer is left out, and so
-    is a variable whose column is absent.
-
-    >>> women = [True] * 20 + [False] * 12
-    >>> table = pd.DataFrame({"is_female": women, "crp_mg_l": [3.0, None] * 16})
-    >>> {name: {label: int(rows.sum()) for label, rows in parts.items()}
-    ...  for name, parts in parts_of(table, measured=("crp_mg_l",)).items()}
-    {'sex': {'women': 20, 'men': 12}, 'missing': {'no value missing': 16, '1 value missing': 16}}
-    """
-    variables: dict[str, dict[str, BoolArray]] = {}
-    if "is_female" in observed:
-        is_female = observed["is_female"].to_numpy(dtype=np.float64) == 1
-        variables["sex"] = {"women": is_female, "men": ~is_female}
-    if "age_years" in observed:
-        age = observed["age_years"].to_numpy(dtype=np.float64)
-        variables["age"] = {label: (age >= low) & (age < high) for low, high, label in AGES}
-    if "tumour_type" in observed:
-        names = pooled_words(observed["tumour_type"])
-        variables["tumour_type"] = {
-            str(name).replace("_", " "): names == name for name in np.unique(names)
-        }
-    if "has_liver_metastases" in observed:
-        has = observed["has_liver_metastases"].to_numpy(dtype=np.float64)
-        variables["liver_metastases"] = {"with liver metastases": has == 1, "without": has == 0}
-    if "site" in observed:
-        variables["site"] = _by_word(observed["site"].to_numpy(dtype=str))
-    variables |= {name: _by_word(words) for name, words in by.items()}
-    if columns := [name for name in measured if name in observed]:
-        variables["missing"] = _by_missing(
-            observed[columns].isna().sum(axis=1).to_numpy(dtype=np.int64)
-        )
-    return {
-        name: kept
-        for name, parts in variables.items()
-        if len(kept := {label: rows for label, rows in parts.items() if is_told(rows.sum())}) > 1
-    }
-
-
-def _by_word(words: NDArray[np.str_]) -> dict[str, BoolArray]:
-    pooled = pooled_words(words)
-    return {str(word): pooled == word for word in np.unique(pooled)}
-
-
-def _by_missing(n_missing: NDArray[np.int64]) -> dict[str, BoolArray]:
-    some = np.unique(n_missing[n_missing > 0])
-    parts = {"no value missing": n_missing == 0}
-    if some.size:
-        middle = int(np.median(n_missing[n_missing > 0]))
-        few, many = some[some <= middle], some[some > middle]
-        for numbers in (few, many):
-            if numbers.size:
-                span = f"{numbers[0]}" if numbers.size == 1 else f"{numbers[0]} to {numbers[-1]}"
-                parts[f"{span} value{'s' if span != '1' else ''} missing"] = np.isin(
-                    n_missing, numbers
-                )
-    return parts
-
-
 def subgroups(
     outcome: ArrayLike,
     *,
     risk: ArrayLike,
-    product: ArrayLike,
+    product: ArrayLike | pd.Categorical,
     parts: Mapping[str, Mapping[str, BoolArray]],
     threshold: float,
     seed: int,
     n_resamples: int = 200,
 ) -> list[Subgroup]:
-    """Every part of :func:`parts_of` with its figures and their differences to the rest.
+    """Every part (:func:`crsrisk.evaluation.parts.parts_of`) with its figures and their differences
+    to the rest.
 
     ``threshold``: the risk from which on somebody would act, declared beforehand (0-1).
     """
     y_true, predicted = check_outcome_and_risk(outcome, risk)
-    patients = _Patients(y_true, predicted, np.asarray(product, dtype=str))
+    patients = _Patients(y_true, predicted, group_places(product))
     return [
         _subgroup(
             variable, label, rows, patients, threshold=threshold, seed=seed, n_resamples=n_resamples
@@ -203,7 +125,7 @@ def subgroups(
 class _Patients:
     y_true: BoolArray
     risk: FloatArray
-    product: NDArray[np.str_]
+    product: NDArray[np.integer]
 
 
 def _subgroup(
@@ -237,7 +159,12 @@ def _subgroup(
 
 
 def _figures(
-    y_true: BoolArray, risk: FloatArray, product: NDArray[np.str_], *, seed: int, n_resamples: int
+    y_true: BoolArray,
+    risk: FloatArray,
+    product: NDArray[np.integer],
+    *,
+    seed: int,
+    n_resamples: int,
 ) -> dict[str, Estimate | NotEstimable]:
     n, n_events = y_true.size, int(y_true.sum())
     if min(n_events, n - n_events) < _MIN_CLASS:

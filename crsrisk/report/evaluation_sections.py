@@ -10,7 +10,8 @@ from crsrisk.evaluation.calibration import CalibrationCurve
 from crsrisk.evaluation.decision_curve import Band, NetBenefitCurve
 from crsrisk.evaluation.evaluate import Evaluation
 from crsrisk.evaluation.paired_comparison import ModelComparison
-from crsrisk.evaluation.subgroups import VARIABLES, GapDecomposition, Subgroup
+from crsrisk.evaluation.parts import VARIABLES
+from crsrisk.evaluation.subgroups import GapDecomposition, Subgroup
 from crsrisk.report.performance import net_benefit_table, performance_tables
 from crsrisk.report.sections import (
     Figure,

@@ -5,9 +5,7 @@ and what every evaluation of a model shares: subgroups, files, tracking, last wo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -16,19 +14,18 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk import __version__
 from crsrisk.data.cross_validation import load_cross_validation
-from crsrisk.data.disclosure import pooled_words
-from crsrisk.data.files import frame_digest, write_json, write_text
-from crsrisk.data.outcomes import read_outcome
-from crsrisk.data.provenance import Origin, Patients, origin_of
+from crsrisk.data.files import write_json, write_text
+from crsrisk.data.provenance import Patients
 from crsrisk.data.risk_model import FeatureContract
-from crsrisk.data.table_files import Source, SourceTable
+from crsrisk.data.table_files import Source
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.tables import NOT_STATED
 from crsrisk.errors import InputError
 from crsrisk.evaluation.evaluate import evaluate
 from crsrisk.evaluation.leaks import probe
 from crsrisk.evaluation.optimism import InstabilityByRisk
-from crsrisk.evaluation.subgroups import Subgroup, parts_of, subgroups
+from crsrisk.evaluation.parts import parts_by, parts_of, pooled_places
+from crsrisk.evaluation.subgroups import Subgroup, subgroups
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
 from crsrisk.model.tracking import Tracker, is_tracked, tracking
@@ -38,12 +35,9 @@ from crsrisk.report.evaluation_facts import About, EvaluationData, MissingShare
 from crsrisk.report.model_card import model_card_markdown
 from crsrisk.report.pages import render_evaluation
 from crsrisk.results import Estimate
+from crsrisk.studies.evaluated_table import EvaluatedTable, may_be_missing, read_evaluated
 from crsrisk.studies.predict import (
     Tell,
-    of_known_products,
-    read_known,
-    refused_in_words,
-    require_rows,
 )
 from crsrisk.wording import estimate_in_words, number
 
@@ -55,7 +49,6 @@ THRESHOLD = 0.3
 event found (assumed).
 """
 FILES = ("evaluation.json", "evaluation.html", "tripod_ai.json", "probast_ai.json", "model_card.md")
-MOST_GROUPS = 30  # of a column of --by
 NO_DEVELOPMENT = (
     "Optimism, instability, places left out and sample size belong to the development of the model"
     " and are not computed from a table: `crsrisk run experiments/005_validation` shows them for a"
@@ -72,12 +65,11 @@ def subgroups_of(
     threshold: float,
     seed: int,
     n_resamples: int,
-    by: Mapping[str, NDArray[np.str_]] = MappingProxyType({}),
 ) -> list[Subgroup]:
-    """Subgroups of the table that the model scored, and by the columns ``by``; a column that is no
-    predictor and not there makes no subgroup.
+    """Subgroups of the table that the model scored; a column that is no predictor and not there
+    makes no subgroup.
     """
-    parts = parts_of(observed, measured=may_be_missing(contract), by=by)
+    parts = parts_of(observed, measured=may_be_missing(contract))
     return subgroups(
         y_true,
         risk=risk,
@@ -89,18 +81,26 @@ def subgroups_of(
     )
 
 
-def may_be_missing(contract: FeatureContract) -> tuple[str, ...]:
-    """Columns that may be empty."""
-    return tuple(column.name for column in contract.columns if column.may_be_missing)
-
-
 def missing_shares(observed: pd.DataFrame, *, contract: FeatureContract) -> list[MissingShare]:
     """By column that may be empty: the share of patients without it."""
+    return _shares(
+        {
+            name: int(observed[name].isna().sum())
+            for name in may_be_missing(contract)
+            if name in observed
+        },
+        n=len(observed),
+        contract=contract,
+    )
+
+
+def _shares(
+    n_missing: Mapping[str, int], *, n: int, contract: FeatureContract
+) -> list[MissingShare]:
     labels = {variable.name: variable.said_label for variable in contract.variables}
     return [
-        MissingShare(name, labels.get(name, name), float(observed[name].isna().mean()))
-        for name in may_be_missing(contract)
-        if name in observed
+        MissingShare(name, labels.get(name, name), missing / n)
+        for name, missing in n_missing.items()
     ]
 
 
@@ -200,30 +200,6 @@ def labels_of(products: Sequence[str], known: Mapping[str, str]) -> dict[str, st
     return {name: known.get(name, name.replace("_", " ")) for name in products}
 
 
-@dataclass(frozen=True, eq=False)
-class EvaluatedTable:
-    """Patients of a table who can be evaluated, their outcomes and risks.
-
-    ``left_out``: why rows are not among them -> how many. ``outcome_is``: the column of the
-    outcome, in words. ``origin``: whether this package simulated them. ``made_the_model``: the step
-    of the model's making that they were, if any. ``by``: further columns whose groups have results
-    of their own. ``has_window``: whether the table names the window in which the outcome was
-    counted.
-    """
-
-    name: str
-    observed: pd.DataFrame
-    y_true: Outcomes
-    risk: Floats
-    n_rows: int
-    left_out: Mapping[str, int]
-    outcome_is: str
-    origin: Origin
-    made_the_model: Patients | None
-    by: Mapping[str, NDArray[np.str_]]
-    has_window: bool = False
-
-
 def evaluate_model(
     model: Path,
     table: Source,
@@ -239,7 +215,8 @@ def evaluate_model(
     n_resamples: int = 300,
     tell: Tell | None = None,
 ) -> ModelEvaluation:
-    """Evaluate a saved model in the patients of a table.
+    """Evaluate a saved model in the patients of a table: a file, a folder with a table in parts, or
+    the address of one. Parquet is read some rows at a time.
 
     ``outcome``: column with the outcome within the model's window (the model's own name of it when
     None), with ``at_least`` a grade that is the event from there on. ``by``: columns of the table
@@ -252,7 +229,7 @@ def evaluate_model(
     """
     check_threshold(threshold)
     loaded = load_model(model)
-    evaluated = _read_evaluated(
+    evaluated = read_evaluated(
         loaded,
         table,
         outcome=outcome or loaded.contract.outcome,
@@ -282,151 +259,16 @@ def check_threshold(threshold: float) -> None:
         )
 
 
-def groups_by(cells: pd.DataFrame, *, by: Sequence[str], where: str) -> dict[str, NDArray[np.str_]]:
-    """Columns of a table as the words of groups, "not stated" where empty.
-
-    Raises :class:`InputError` for a column that is not there, or with more groups than can be
-    evaluated one by one.
-    """
-    groups: dict[str, NDArray[np.str_]] = {}
-    for name in by:
-        if name not in cells.columns:
-            raise InputError(
-                where=where,
-                key=f"--by {name}",
-                found="no such column",
-                expected=f"a column of the table ({', '.join(map(str, cells.columns))})",
-                cure="correct the name",
-            )
-        words = [
-            NOT_STATED if missing or not str(cell).strip() else str(cell).strip()
-            for cell, missing in zip(cells[name], cells[name].isna(), strict=True)
-        ]
-        if len(set(words)) > MOST_GROUPS:
-            raise InputError(
-                where=where,
-                key=f"--by {name}",
-                found=f"{len(set(words))} different values",
-                expected=f"at most {MOST_GROUPS} groups of patients",
-                cure="put neighbouring values together in a column of words, and name that",
-            )
-        groups[name] = np.array(words, dtype=np.str_)
-    return groups
-
-
-def _read_evaluated(
-    model: RiskModel,
-    table: Source,
-    *,
-    outcome: str,
-    at_least: float | None,
-    by: Sequence[str],
-    unknown_product: bool,
-    product_files: Sequence[Path],
-    reading: TableReading,
-    tell: Tell | None,
-) -> EvaluatedTable:
-    """Read the table, score its patients, and leave out who cannot be evaluated."""
-    known = read_known(
-        table,
-        columns=model.contract.column_names,
-        hour=model.contract.landmark_h,
-        reading=reading,
-    )
-    if tell is not None:
-        tell(known.table.account)
-    require_rows(known.table)
-    source = known.table.source
-    read = of_known_products(
-        model,
-        known.table,
-        where=source.where,
-        unknown_product=unknown_product,
-        product_files=product_files,
-    )
-    is_kept = known.table.frame.index.isin(read.frame.index)
-    n_unknown = int((~is_kept & ~known.is_unsure).sum())
-    rows = read.frame.index.to_numpy() - 1
-    outcomes = read_outcome(source, column=outcome, at_least=at_least, reading=reading)[rows]
-    groups = groups_by(source.cells, by=by, where=source.where)
-    has_window = _check_window(source, rows, read.frame, model)
-    predicted = model.predict(read.frame, unknown_product=True)
-    is_sure, has_outcome = ~known.is_unsure[is_kept], np.isfinite(outcomes)
-    is_judged = has_outcome & is_sure  # the rows that `train` takes
-    keep = is_judged & predicted.has_risk
-    y_true = outcomes[keep].astype(np.bool_)
-    if len(set(y_true.tolist())) < 2:
-        raise InputError(
-            where=source.where,
-            key=outcome,
-            found=f"{int(y_true.sum())} events in {y_true.size} patients who can be evaluated",
-            expected="patients with and without the event",
-            cure=f"take more patients, or another outcome{refused_in_words(read)}",
-        )
-    return EvaluatedTable(
-        name=source.name,
-        observed=read.frame.loc[keep].reset_index(drop=True),
-        y_true=y_true,
-        risk=predicted.risk[keep],
-        n_rows=read.n_rows,
-        left_out={
-            **known.left_out(),
-            "have no outcome": int((~has_outcome & is_sure).sum()),
-            "are of a product that the model was not trained on": n_unknown,
-            "are refused by the model": int((is_judged & predicted.is_refused).sum()),
-            "are too far from its training patients for an estimate": int(
-                (is_judged & ~predicted.has_risk & ~predicted.is_refused).sum()
-            ),
-        },
-        outcome_is=f"its column {outcome}"
-        + ("" if at_least is None else f", {at_least:g} or more"),
-        origin=origin_of(table),
-        made_the_model=model.provenance.made_by(
-            read.frame.loc[is_judged, list(model.contract.column_names)]
-        ),
-        by={name: words[rows][keep] for name, words in groups.items()},
-        has_window=has_window,
-    )
-
-
-def _check_window(
-    table: SourceTable, rows: NDArray[np.int64], observed: pd.DataFrame, model: RiskModel
-) -> bool:
-    """Whether the table says over how many days the outcome was counted; :class:`InputError` where
-    it is another time.
-    """
-    if "window_d" not in table.cells.columns:
-        return False
-    given = table.numbers("window_d")[rows]
-    wanted = np.array(
-        [
-            model.contract.window_of(platform)
-            for platform in observed["platform"].to_numpy(dtype=str)
-        ]
-    )
-    if (wrong := given != wanted).any():
-        at = int(np.argmax(wrong))
-        raise InputError(
-            where=table.where,
-            key=f"row {rows[at] + 1}, window_d",
-            found=f"{given[at]:g} days",
-            expected=f"{wanted[at]:g} days, over which {model.label} counts the outcome",
-            cure="take the outcome within that window, or a model of the table's window",
-        )
-    return True
-
-
 def evaluate_table(
     model: RiskModel, table: EvaluatedTable, *, threshold: float, seed: int, n_resamples: int
 ) -> ModelEvaluation:
     """The evaluation of risks that are there already."""
-    contract, observed = model.contract, table.observed
-    products = observed["product"].fillna(NOT_STATED).to_numpy(dtype=str)
+    contract = model.contract
     data = _data_of(table, contract)
     evaluation = evaluate(
         table.y_true,
         table.risk,
-        groups=products,
+        groups=table.products,
         outcome_name=contract.outcome_in_words,
         patients=data.who + (", to which the model was fitted" if data.is_apparent else ""),
         seed=seed,
@@ -436,30 +278,29 @@ def evaluate_table(
         purpose="evaluation",
         question=f"How good are the risks of {model.label} in the patients of {table.name}?",
         data=data,
-        missing=missing_shares(observed, contract=contract),
+        missing=_shares(table.n_missing, n=table.y_true.size, contract=contract),
         threshold=threshold,
         labels=labels_of(sorted(evaluation.by_group), {}),
-        probe=probe(model, observed),
+        probe=probe(model, table.head),
         why_not=NO_DEVELOPMENT,
         manifest={
             "model": model.label,
             "version": __version__,
             "seed": seed,
             "n_resamples": n_resamples,
-            "table_digest": frame_digest(observed),
+            "table_digest": table.digest,
             "outcome": table.outcome_is,
             "by": list(table.by),
         },
     )
-    groups = subgroups_of(
+    groups = subgroups(
         table.y_true,
         risk=table.risk,
-        observed=observed,
-        contract=contract,
+        product=table.products,
+        parts=parts_by(table.traits),
         threshold=threshold,
         seed=seed,
         n_resamples=n_resamples,
-        by=table.by,
     )
     # how the simulator forecasts says something of a model that was fitted to its patients
     simulator = [cross_validation_part(load_cross_validation())]
@@ -473,8 +314,8 @@ def evaluate_table(
 
 
 def _data_of(table: EvaluatedTable, contract: FeatureContract) -> EvaluationData:
-    n = len(table.observed)
-    told = set(pooled_words(table.observed["product"].dropna()).tolist())
+    n = table.y_true.size
+    told = set(pooled_places(table.products)) - {NOT_STATED}
     unknown = sorted(told - set(contract.products))
     gone = ", ".join(f"{count} {why}" for why, count in table.left_out.items() if count)
     return EvaluationData(

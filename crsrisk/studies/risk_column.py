@@ -19,12 +19,14 @@ from crsrisk.data.table_files import SourceTable, open_table
 from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.errors import InputError
 from crsrisk.evaluation.evaluate import evaluate
-from crsrisk.evaluation.subgroups import parts_of, subgroups
+from crsrisk.evaluation.parts import parts_of
+from crsrisk.evaluation.subgroups import subgroups
 from crsrisk.report.evaluation_facts import EvaluationData
 from crsrisk.report.pages import render_evaluation
 from crsrisk.report.risk_column import RiskColumnEvaluation, build_risk_column_evaluation
 from crsrisk.results import Estimate, NotEstimable
-from crsrisk.studies.evaluate import THRESHOLD, check_threshold, group_line, groups_by
+from crsrisk.studies.evaluate import THRESHOLD, check_threshold, group_line
+from crsrisk.studies.evaluated_table import groups_by
 from crsrisk.wording import estimate_in_words, number
 
 Floats = NDArray[np.float64]

@@ -59,12 +59,12 @@ from crsrisk.studies.development import Development, Split, choose_for_truth, de
 from crsrisk.studies.evaluate import (
     closing_lines,
     labels_of,
-    may_be_missing,
     missing_shares,
     subgroups_of,
     track_model_evaluation,
     write_model_evaluation,
 )
+from crsrisk.studies.evaluated_table import may_be_missing
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.wording import NOTICE, listed, number, plain_name, short_labels
 

@@ -9,7 +9,8 @@ from scipy.special import expit, logit
 
 from crsrisk.data.disclosure import OTHERS
 from crsrisk.evaluation.metrics import auroc, auroc_within, observed_to_expected
-from crsrisk.evaluation.subgroups import Subgroup, parts_of, subgroups
+from crsrisk.evaluation.parts import parts_of
+from crsrisk.evaluation.subgroups import Subgroup, subgroups
 from crsrisk.results import Estimate, NotEstimable
 from tests.toys import Toy
 

@@ -21,9 +21,10 @@ from crsrisk.evaluation.leaks import probe
 from crsrisk.evaluation.learning_curve_size import Development, needed_size
 from crsrisk.evaluation.optimism import InstabilityByRisk, instability, optimism
 from crsrisk.evaluation.paired_comparison import ModelComparison
+from crsrisk.evaluation.parts import parts_of
 from crsrisk.evaluation.resampling import Repeats
 from crsrisk.evaluation.sample_size import SampleSize
-from crsrisk.evaluation.subgroups import decompose_gap, parts_of, subgroups
+from crsrisk.evaluation.subgroups import decompose_gap, subgroups
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.checklists import Answer, Checklist
