@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 from statsmodels.nonparametric.smoothers_lowess import lowess
 
+from crsrisk.evaluation import many
 from crsrisk.evaluation.cells import MANY, Cells
 from crsrisk.evaluation.metrics import (
     BLOCK_CELLS,
@@ -57,6 +58,10 @@ _fit = partial(fit_logistic, max_steps=60, tolerance=1e-6)
 # Fits one curve to each row of outcomes, (patients,) or (fits, patients), and of weights (fits,
 # patients): the curves on the grid, the curves at every patient's risk, which fits succeeded.
 Smoother: TypeAlias = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray, BoolArray]]
+
+
+# of very many patients: the curve on the grid, and its distances from their risks
+_Whole: TypeAlias = tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,8 @@ def recalibrate(outcome: ArrayLike, *, risk: ArrayLike) -> Recalibration:
     """
     y_true, predicted = check_outcome_and_risk(outcome, risk)
     logits = logit(check_inner_risk(predicted))
+    if y_true.size > many.BLOCK:
+        return _recalibrated_in_blocks(y_true, logits)
     target = y_true.astype(np.float64)
     intercept_only = np.ones((y_true.size, 1))
     shift = _fit(intercept_only, target, offset=logits).coefficients
@@ -126,6 +133,44 @@ def recalibrate(outcome: ArrayLike, *, risk: ArrayLike) -> Recalibration:
     line = _fit(design, target, start=_perfect(design)).coefficients
     intercept_joint, slope = _wald(design, 0.0, line)
     return Recalibration(in_the_large, slope, intercept_joint)
+
+
+def _fitted_in_blocks(y_true: BoolArray, logits: FloatArray) -> tuple[list[Estimate], bool]:
+    """Intercept with the slope fixed at 1, intercept and slope, and whether these converged."""
+    shift, of_shift, _ = many.fit_on_risk(
+        lambda rows: np.ones((len(logits[rows]), 1)),
+        y_true,
+        start=np.zeros(1),
+        offset_of=lambda rows: logits[rows],
+    )
+    line, of_line, is_converged = many.fit_on_risk(
+        lambda rows: spline_basis(logits[rows], knots=np.zeros(0)),
+        y_true,
+        start=np.array([0.0, 1.0]),
+    )
+    halves = Z_95 * np.sqrt(np.concatenate([np.diag(of_shift), np.diag(of_line)]))
+    values = np.concatenate([shift, line])
+    estimates = [
+        Estimate(float(value), float(value - half), float(value + half))
+        for value, half in zip(values, halves, strict=True)
+    ]
+    return estimates, is_converged
+
+
+def _recalibrated_in_blocks(y_true: BoolArray, logits: FloatArray) -> Recalibration:
+    if (reason := slope_problem(y_true, logits)) is not None:
+        shift = many.fit_on_risk(
+            lambda rows: np.ones((len(logits[rows]), 1)),
+            y_true,
+            start=np.zeros(1),
+            offset_of=lambda rows: logits[rows],
+        )
+        half = Z_95 * float(shift[1][0, 0]) ** 0.5
+        value = float(shift[0][0])
+        none = NotEstimable(reason)
+        return Recalibration(Estimate(value, value - half, value + half), none, none)
+    (in_the_large, joint, slope), _ = _fitted_in_blocks(y_true, logits)
+    return Recalibration(in_the_large, slope, joint)
 
 
 def fit_calibration_curve(
@@ -148,6 +193,18 @@ def fit_calibration_curve(
     grid = _grid(predicted)
     on_grid = spline_basis(logit(grid), knots=knots)
 
+    def in_blocks() -> _Whole:
+        at, _, _ = many.fit_on_risk(
+            lambda rows: spline_basis(logits[rows], knots=knots),
+            y_true,
+            start=_perfect(on_grid),
+        )
+        distance = np.empty_like(predicted)
+        for rows in many.blocks(predicted.size):
+            curve = expit(spline_basis(logits[rows], knots=knots) @ at)
+            distance[rows] = np.abs(curve - predicted[rows])
+        return np.asarray(expit(on_grid @ at)), many.distances(distance)
+
     def spline_at(risk: FloatArray) -> Smoother:
         design = spline_basis(logit(risk), knots=knots)
 
@@ -164,6 +221,7 @@ def fit_calibration_curve(
 
     return _with_distances(
         spline_at,
+        in_blocks,
         name=f"logistic regression on a restricted cubic spline of logit(risk), {knots.size} knots",
         y_true=y_true,
         predicted=predicted,
@@ -190,6 +248,13 @@ def fit_loess_curve(
         return NotEstimable(reason)
     anchors, grid = _anchors(predicted), _grid(predicted)
 
+    def in_blocks() -> _Whole:
+        heights = many.loess_heights(y_true, predicted, anchors=anchors, span=span)
+        distance = np.empty_like(predicted)
+        for rows in many.blocks(predicted.size):
+            distance[rows] = np.abs(np.interp(predicted[rows], anchors, heights) - predicted[rows])
+        return np.interp(grid, anchors, heights), many.distances(distance)
+
     def loess_at(risk: FloatArray) -> Smoother:
         def loess(
             outcome: FloatArray, weight: FloatArray
@@ -214,6 +279,7 @@ def fit_loess_curve(
 
     return _with_distances(
         loess_at,
+        in_blocks,
         name=(
             f"loess: lines through the nearest {span:.0%} of patients, tricube weights, no"
             " robustness steps"
@@ -244,6 +310,7 @@ def _grid(predicted: FloatArray) -> FloatArray:
 
 def _with_distances(
     smoother_at: Callable[[FloatArray], Smoother],
+    in_blocks: Callable[[], _Whole],
     *,
     name: str,
     y_true: BoolArray,
@@ -255,9 +322,12 @@ def _with_distances(
     """The curve with its band, and its distances from the risks in the patients, in resamples of
     them, and in outcomes drawn from the risks themselves.
     """
-    event, everybody = y_true.astype(np.float64), np.ones((1, y_true.size))
-    observed, fitted, _ = smoother_at(predicted)(event, everybody)
-    found = distances_of(np.abs(fitted - predicted), weight=everybody)[0]
+    if y_true.size > many.BLOCK:
+        observed, found = in_blocks()
+    else:
+        event, everybody = y_true.astype(np.float64), np.ones((1, y_true.size))
+        (observed,), fitted, _ = smoother_at(predicted)(event, everybody)
+        found = distances_of(np.abs(fitted - predicted), weight=everybody)[0]
     drawn = _drawn(y_true, predicted, seed=seed, n_resamples=n_resamples)
     smoother = smoother_at(drawn.risk)
 
@@ -286,7 +356,7 @@ def _with_distances(
     return CalibrationCurve(
         smoother=name,
         risk=_grid(predicted),
-        observed=observed[0],
+        observed=observed,
         low=low,
         high=high,
         ici=ici,
@@ -428,6 +498,11 @@ def point_recalibration(y_true: BoolArray, logits: FloatArray) -> tuple[float, f
 
     Slope and joint intercept are NaN where :func:`recalibrate` would not estimate them.
     """
+    if y_true.size > many.BLOCK and slope_problem(y_true, logits) is None:
+        (shifted, joined, sloped), is_converged = _fitted_in_blocks(y_true, logits)
+        if not is_converged:
+            return shifted.value, float("nan"), float("nan")
+        return shifted.value, sloped.value, joined.value
     target = y_true.astype(np.float64)
     ones = np.ones((y_true.size, 1))
     shift = float(_fit(ones, target, offset=logits).coefficients[0])

@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
+from crsrisk.evaluation import many
 from crsrisk.evaluation.metrics import RISK_FLOOR, BoolArray, FloatArray
 from crsrisk.logistic import fit_logistic
 
@@ -31,15 +33,14 @@ def drawn_counts(sizes: NDArray[np.int64], *, n_resamples: int, seed: int) -> It
 
     The numbers belong to (seed, resample).
     """
-    n, share = int(sizes.sum()), sizes / sizes.sum()
+    n, filled = int(sizes.sum()), np.flatnonzero(sizes)
+    share = sizes[filled] / n
     for start in range(0, n_resamples, _BLOCK):
-        yield np.array(
-            [
-                np.random.default_rng([seed, number]).multinomial(n, share)
-                for number in range(start, min(start + _BLOCK, n_resamples))
-            ],
-            dtype=np.float64,
-        )
+        numbers = range(start, min(start + _BLOCK, n_resamples))
+        drawn = np.zeros((len(numbers), sizes.size))
+        for row, number in enumerate(numbers):
+            drawn[row, filled] = np.random.default_rng([seed, number]).multinomial(n, share)
+        yield drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +64,10 @@ class Cells:
     group: NDArray[np.int64]
 
     @classmethod
-    def of(
-        cls, y_true: BoolArray, risk: FloatArray, group: NDArray[np.str_] | None = None
-    ) -> Cells:
-        """The cells of these patients."""
+    def of(cls, y_true: BoolArray, risk: FloatArray, group: NDArray[Any] | None = None) -> Cells:
+        """The cells of these patients; of very many, the groups are numbers from 0."""
+        if risk.size > many.BLOCK:
+            return cls._in_blocks(y_true, risk, group)
         clipped = np.clip(risk, RISK_FLOOR, 1 - RISK_FLOOR)
         step = np.floor(logit(clipped) / WIDTH).astype(np.int64)
         names = np.zeros(risk.size, dtype=np.int64)
@@ -74,23 +75,51 @@ class Cells:
             names = np.unique(group, return_inverse=True)[1]
         n_groups = int(names.max()) + 1
         key, cell = np.unique(step * n_groups + names, return_inverse=True)
-
-        def total(value: FloatArray, of: NDArray[np.int64], n: int) -> FloatArray:
-            return np.asarray(np.bincount(of, weights=value, minlength=n), dtype=np.float64)
-
         n_cells = key.size
         both = cell + n_cells * y_true
         sizes = np.bincount(both, minlength=2 * n_cells)
         loss = -np.log(np.where(y_true, clipped, 1 - clipped))
         squared, surprise = (
-            (total(value, both, 2 * n_cells) / np.maximum(sizes, 1)).reshape(2, -1)
+            (_total(value, both, 2 * n_cells) / np.maximum(sizes, 1)).reshape(2, -1)
             for value in ((risk - y_true) ** 2, loss)
         )
         return cls(
-            risk=total(clipped, cell, n_cells) / np.bincount(cell, minlength=n_cells),
+            risk=_total(clipped, cell, n_cells) / np.bincount(cell, minlength=n_cells),
             sizes=sizes.reshape(2, -1),
             squared=squared,
             surprise=surprise,
+            step=key // n_groups,
+            group=key % n_groups,
+        )
+
+    @classmethod
+    def _in_blocks(cls, y_true: BoolArray, risk: FloatArray, group: NDArray[Any] | None) -> Cells:
+        n_groups = 1 if group is None else int(group.max()) + 1
+
+        def keys_of(rows: slice) -> tuple[FloatArray, NDArray[np.int64]]:
+            clipped = np.clip(risk[rows], RISK_FLOOR, 1 - RISK_FLOOR)
+            step = np.floor(logit(clipped) / WIDTH).astype(np.int64)
+            return clipped, step * n_groups + (0 if group is None else group[rows])
+
+        key = np.unique(
+            np.concatenate([np.unique(keys_of(rows)[1]) for rows in many.blocks(risk.size)])
+        )
+        n = key.size
+        sizes, sums = np.zeros(2 * n, dtype=np.int64), np.zeros((3, 2 * n))
+        for rows in many.blocks(risk.size):
+            clipped, keys = keys_of(rows)
+            both = np.searchsorted(key, keys) + n * y_true[rows]
+            sizes += np.bincount(both, minlength=2 * n)
+            loss = -np.log(np.where(y_true[rows], clipped, 1 - clipped))
+            for place, value in enumerate((clipped, (risk[rows] - y_true[rows]) ** 2, loss)):
+                sums[place] += _total(value, both, 2 * n)
+        of_risk, squared, surprise = sums.reshape(3, 2, n)
+        there = sizes.reshape(2, n)
+        return cls(
+            risk=of_risk.sum(axis=0) / there.sum(axis=0),
+            sizes=there,
+            squared=squared / np.maximum(there, 1),
+            surprise=surprise / np.maximum(there, 1),
             step=key // n_groups,
             group=key % n_groups,
         )
@@ -176,6 +205,10 @@ class Cells:
         others = np.add.reduceat((weight - events)[:, rows], starts, axis=1)
         below = np.cumsum(others, axis=1) - others / 2
         return (had * below).sum(axis=1), had.sum(axis=1) * others.sum(axis=1)
+
+
+def _total(value: FloatArray, of: NDArray[np.int64], n: int) -> FloatArray:
+    return np.asarray(np.bincount(of, weights=value, minlength=n), dtype=np.float64)
 
 
 def _share(drawn: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -16,8 +16,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from crsrisk.errors import InputError
+from crsrisk.evaluation import many
 from crsrisk.evaluation.cells import MANY, drawn_counts
-from crsrisk.evaluation.metrics import TAILS, FloatArray, bootstrap_counts, check_outcome_and_risk
+from crsrisk.evaluation.metrics import (
+    TAILS,
+    BoolArray,
+    FloatArray,
+    bootstrap_counts,
+    check_outcome_and_risk,
+)
 from crsrisk.results import Estimate, NotEstimable
 
 NET_BENEFIT_MIN_EVENTS = 100
@@ -92,6 +99,8 @@ def net_benefit_curve(
         return NotEstimable(
             f"{n_events} events; net benefit needs at least {NET_BENEFIT_MIN_EVENTS}"
         )
+    if n > many.BLOCK:
+        return _of_kinds(y_true, predicted, threshold, n_resamples=n_resamples, seed=seed)
     is_treated = predicted[:, None] >= threshold
     # what treating a patient adds, (n, thresholds)
     gain_if_treated = np.where(y_true[:, None], 1.0, -odds)
@@ -99,7 +108,57 @@ def net_benefit_curve(
     kind = 2 * is_treated.sum(axis=1) + y_true
     resampled = _resampled(per_patient, kind, n_resamples=n_resamples, seed=seed)
     # Row 0 the patients as they are, the others the resamples; (1 + n_resamples, thresholds).
-    model, treat_all = np.hsplit(np.vstack([per_patient.sum(axis=0), *resampled]) / n, 2)
+    return _curve(
+        np.vstack([per_patient.sum(axis=0), *resampled]) / n,
+        threshold,
+        n_true_positive=is_treated[y_true].sum(axis=0),
+        n_false_positive=is_treated[~y_true].sum(axis=0),
+    )
+
+
+def _of_kinds(
+    y_true: BoolArray,
+    predicted: FloatArray,
+    threshold: FloatArray,
+    *,
+    n_resamples: int,
+    seed: int,
+) -> NetBenefitCurve:
+    """The curve of very many patients, who are counted by outcome and number of thresholds that
+    their risk reaches.
+    """
+    ordered, odds = np.sort(threshold), _odds(threshold)
+    sizes = np.zeros(2 * (threshold.size + 1), dtype=np.int64)
+    for rows in many.blocks(y_true.size):
+        kind = 2 * np.searchsorted(ordered, predicted[rows], "right") + y_true[rows]
+        sizes += np.bincount(kind, minlength=sizes.size)
+    kinds = np.flatnonzero(sizes)
+    had = kinds % 2 == 1
+    is_treated = (kinds // 2)[:, None] > np.searchsorted(ordered, threshold)
+    gain_if_treated = np.where(had[:, None], 1.0, -odds)
+    rows = np.hstack([is_treated * gain_if_treated, gain_if_treated])
+    there = sizes[kinds]
+    resampled = [drawn @ rows for drawn in drawn_counts(there, n_resamples=n_resamples, seed=seed)]
+    return _curve(
+        np.vstack([there @ rows, *resampled]) / y_true.size,
+        threshold,
+        n_true_positive=there[had] @ is_treated[had],
+        n_false_positive=there[~had] @ is_treated[~had],
+    )
+
+
+def _curve(
+    rows: FloatArray,
+    threshold: FloatArray,
+    *,
+    n_true_positive: NDArray[np.int64],
+    n_false_positive: NDArray[np.int64],
+) -> NetBenefitCurve:
+    """The curve from net benefits (1 + resamples, twice the thresholds): of the model, and of
+    treating everybody.
+    """
+    model, treat_all = np.hsplit(rows, 2)
+    odds = _odds(threshold)
     return NetBenefitCurve(
         threshold=threshold,
         model=_band(model),
@@ -107,9 +166,9 @@ def net_benefit_curve(
         treat_none=np.zeros_like(threshold),
         model_minus_treat_all=_band(model - treat_all),
         interventions_avoided_per_100=_band(100 * (model - treat_all) / odds),
-        n_true_positive=tuple(int(count) for count in is_treated[y_true].sum(axis=0)),
-        n_false_positive=tuple(int(count) for count in is_treated[~y_true].sum(axis=0)),
-        n_resamples=n_resamples,
+        n_true_positive=tuple(int(count) for count in n_true_positive),
+        n_false_positive=tuple(int(count) for count in n_false_positive),
+        n_resamples=len(rows) - 1,
     )
 
 

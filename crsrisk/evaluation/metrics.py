@@ -9,7 +9,7 @@ interval here covers the step from a simulator to a hospital.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from crsrisk.data.disclosure import FEWEST, is_told, parting
 from crsrisk.errors import InputError
+from crsrisk.evaluation import many
 from crsrisk.results import Z_95, Estimate, NotEstimable
 from crsrisk.streams import uniforms
 
@@ -85,7 +86,10 @@ def check_outcome_and_risk(outcome: ArrayLike, risk: ArrayLike) -> tuple[BoolArr
                 + (": predict_proba(X)[:, 1]" if predicted.ndim == 2 else "")
             ),
         )
-    if y_true.dtype.kind not in "biuf" or not bool(np.isin(y_true, (0, 1)).all()):
+    is_known = y_true.dtype.kind == "b" or (
+        y_true.dtype.kind in "iuf" and bool(np.isin(y_true, (0, 1)).all())
+    )
+    if not is_known:
         raise InputError(
             where="evaluation",
             key="outcome",
@@ -93,7 +97,7 @@ def check_outcome_and_risk(outcome: ArrayLike, risk: ArrayLike) -> tuple[BoolArr
             expected="True (event) or False, none missing",
             cure="leave out patients without an outcome and count them",
         )
-    y_true = y_true.astype(np.bool_)
+    y_true = y_true.astype(np.bool_, copy=False)
     n_events = int(y_true.sum())
     if n_events in (0, y_true.size):
         raise InputError(
@@ -119,7 +123,7 @@ def check_risk(risk: ArrayLike) -> FloatArray:
             expected="numbers from 0 to 1",
             cure="pass the predicted probability of the event",
         )
-    predicted = predicted.astype(np.float64)
+    predicted = predicted.astype(np.float64, copy=False)
     is_bad = ~((predicted >= 0) & (predicted <= 1))
     if is_bad.any():
         row = int(np.flatnonzero(is_bad)[0])
@@ -163,8 +167,16 @@ def mean_with_interval(values: FloatArray) -> Estimate:
     """Mean of a figure that each patient contributes to, with the normal interval of a mean (n -
     1).
     """
-    half = Z_95 * float(values.std(ddof=1)) / values.size**0.5
-    mean = float(values.mean())
+    return _mean_with_interval(lambda rows: values[rows], values.size)
+
+
+def _mean_with_interval(values_of: Callable[[slice], FloatArray], n: int) -> Estimate:
+    if n <= many.BLOCK:
+        values = values_of(slice(None))
+        mean, sd = float(values.mean()), float(values.std(ddof=1))
+    else:
+        mean, sd = many.mean_and_sd(values_of, n)
+    half = Z_95 * sd / n**0.5
     return Estimate(mean, mean - half, mean + half)
 
 
@@ -246,7 +258,7 @@ def brier(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
     0.1
     """
     y_true, predicted = check_outcome_and_risk(outcome, risk)
-    return mean_with_interval((predicted - y_true) ** 2)
+    return _mean_with_interval(lambda rows: (predicted[rows] - y_true[rows]) ** 2, y_true.size)
 
 
 def scaled_brier(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
@@ -261,11 +273,18 @@ def scaled_brier(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
     0.6
     """
     y_true, predicted = check_outcome_and_risk(outcome, risk)
-    loss, rate = (predicted - y_true) ** 2, float(y_true.mean())
+    rate = float(y_true.mean())
     spread = rate * (1 - rate)
-    ratio = float(loss.mean()) / spread
-    influence = (loss - ratio * (1 - 2 * rate) * (y_true - rate)) / spread
-    half = Z_95 * float(influence.std(ddof=1)) / y_true.size**0.5
+
+    def loss(rows: slice) -> FloatArray:
+        return np.asarray((predicted[rows] - y_true[rows]) ** 2)
+
+    ratio = _mean_with_interval(loss, y_true.size).value / spread
+    influence = _mean_with_interval(
+        lambda rows: (loss(rows) - ratio * (1 - 2 * rate) * (y_true[rows] - rate)) / spread,
+        y_true.size,
+    )
+    half = influence.high - influence.value
     return Estimate(1 - ratio, 1 - ratio - half, 1 - ratio + half)
 
 
@@ -277,7 +296,10 @@ def log_loss(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
     """
     y_true, predicted = check_outcome_and_risk(outcome, risk)
     check_inner_risk(predicted)
-    return mean_with_interval(-np.log(np.where(y_true, predicted, 1 - predicted)))
+    return _mean_with_interval(
+        lambda rows: -np.log(np.where(y_true[rows], predicted[rows], 1 - predicted[rows])),
+        y_true.size,
+    )
 
 
 def observed_to_expected(outcome: ArrayLike, *, risk: ArrayLike) -> Estimate:
@@ -399,6 +421,8 @@ def delong_shares(y_true: BoolArray, risk: FloatArray) -> tuple[FloatArray, Floa
 
 def _delong(y_true: BoolArray, predicted: FloatArray) -> tuple[float, float]:
     """AUROC and DeLong's variance."""
+    if y_true.size > many.BLOCK:
+        return many.delong(y_true, predicted)
     of_events, of_others = delong_shares(y_true, predicted)
     variance = of_events.var(ddof=1) / of_events.size + of_others.var(ddof=1) / of_others.size
     return float(of_events.mean()), float(variance)
