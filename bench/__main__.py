@@ -9,7 +9,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import kernel, one_patient, peers, roadrunner, serving, shapley, trials, worlds
+from bench import (
+    growth,
+    kernel,
+    one_patient,
+    peers,
+    roadrunner,
+    serving,
+    shapley,
+    trials,
+    worlds,
+)
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -49,6 +59,10 @@ def main() -> int:
     learnt = worlds.measure()
     print(worlds.table(learnt))
     _keep(learnt, "worlds.json")
+    print("measuring growth with the number of patients (a quarter of an hour)", file=sys.stderr)
+    grown = growth.measure()
+    print(growth.table(grown))
+    _keep(grown, "growth.json")
     return 0
 
 

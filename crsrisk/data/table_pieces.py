@@ -122,7 +122,7 @@ class opened:  # noqa: N801 - it is used as a function is
     def _broken(self) -> InputError:
         return InputError(
             where=self._where,
-            key=None if self._folder is None else self._name,
+            key="" if self._folder is None else self._name,
             found="bytes that are not Parquet",
             expected="a whole Parquet file",
             cure="write the file again",

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crsrisk.data.account import Note, NoteKind
-from crsrisk.fields import Field
+from crsrisk.fields import Field as Column
 
 CODE_LIKE = re.compile(r"-?(?:9{1,6}|8{2,6}|7{2,6})(?:\.0+)?")
 FEWEST_SUSPECT = 3
@@ -31,7 +31,7 @@ def shown(value: float, unit: str) -> str:
     return f"{value:g}" if unit in ("1", "") else f"{value:g} {unit}"
 
 
-def shown_range(low: float, high: float, column: Field) -> str:
+def shown_range(low: float, high: float, column: Column) -> str:
     """A range with its unit."""
     return f"{low:g} to {shown(high, column.unit)}"
 
@@ -42,14 +42,14 @@ class Seen:
     many there are and lie in the range of another unit; of its values as they stand, the highest,
     how often it occurs in the digits in which it is shown, and the highest below these.
 
-    >>> seen = Seen(Field(name="x", label="X", meaning="", source="", usual=(0, 9)))
+    >>> seen = Seen(Column(name="x", label="X", meaning="", source="", usual=(0, 9)))
     >>> for part in ([1.0, 999.0], [3.0, 999.0, 999.0]):
     ...     seen.add(values=np.array(part), raw=np.array(part))
     >>> seen.highest, seen.n_highest, seen.below
     (999.0, 3, 3.0)
     """
 
-    field: Field
+    column: Column
     n_values: int = 0
     in_range: dict[str, int] = field(default_factory=dict)
     n_raw: int = 0
@@ -61,7 +61,7 @@ class Seen:
         """See further values, NaN where there is none."""
         there = values[~np.isnan(values)]
         self.n_values += there.size
-        for unit, (low, high) in self.field.suspects.items():
+        for unit, (low, high) in self.column.suspects.items():
             n = int(np.sum((there >= low) & (there <= high)))
             self.in_range[unit] = self.in_range.get(unit, 0) + n
         measured = raw[~np.isnan(raw)]
@@ -85,20 +85,20 @@ class Seen:
 
     def notes(self, *, kind: NoteKind = "warned") -> Iterator[Note]:
         """A column that looks like another unit, and a highest value that looks like a code."""
-        name = self.field.name
-        for unit, (low, high) in self.field.suspects.items():
+        name = self.column.name
+        for unit, (low, high) in self.column.suspects.items():
             n = self.in_range.get(unit, 0)
             if n >= FEWEST_SUSPECT and n > MOSTLY * self.n_values:
                 yield Note(
                     0,
                     name,
                     kind,
-                    f"{n} of {self.n_values} values from {low:g} to {high:g} {self.field.unit}",
-                    f"usually {_usual(self.field)}",
+                    f"{n} of {self.n_values} values from {low:g} to {high:g} {self.column.unit}",
+                    f"usually {_usual(self.column)}",
                     f"the column looks like {unit}: check its unit; the values are used as they"
                     " are",
                 )
-        if self.field.usual is None or not self.n_raw or self.n_highest >= self.n_raw:
+        if self.column.usual is None or not self.n_raw or self.n_highest >= self.n_raw:
             return
         text = f"{self.highest:g}"
         is_code = bool(CODE_LIKE.fullmatch(text)) and len(text) >= _LONG_CODE
@@ -115,7 +115,7 @@ class Seen:
             )
 
 
-def _usual(column: Field) -> str:
+def _usual(column: Column) -> str:
     low, high = column.usual or column.plausible or (-np.inf, np.inf)
     return shown_range(low, high, column)
 
@@ -148,7 +148,7 @@ class WholeColumns:
     # column -> product -> regimen -> cells, and what its file says
     filled: dict[str, dict[str, dict[str, tuple[int, str]]]] = field(default_factory=dict)
 
-    def see(self, column: Field, *, values: Floats, raw: Floats) -> None:
+    def see(self, column: Column, *, values: Floats, raw: Floats) -> None:
         """See further values of a column."""
         self.seen.setdefault(column.name, Seen(column)).add(values=values, raw=raw)
 

@@ -2,7 +2,7 @@
 
 A resample of patients is, but for their order, how often each was drawn. Beyond :data:`MANY`
 patients those of one outcome, one group and nearly the same risk (within :data:`WIDTH` log-odds,
-at most 0.0025 of risk) are one cell, and the counts of all cells are drawn at once from the
+at most 0.005 of risk) are one cell, and the counts of all cells are drawn at once from the
 multinomial distribution that drawing patients one by one gives them. Figures of the patients
 themselves come from every patient; only the spread between resamples is computed from cells, in a
 time that does not grow with the number of patients.
@@ -24,7 +24,7 @@ from crsrisk.evaluation.metrics import RISK_FLOOR, BoolArray, FloatArray
 from crsrisk.logistic import fit_logistic
 
 MANY = 8_000  # patients
-WIDTH = 0.01  # log-odds
+WIDTH = 0.02  # log-odds
 _BLOCK = 25  # resamples in memory at one time
 
 

@@ -136,11 +136,13 @@ def _of_kinds(
     had = kinds % 2 == 1
     is_treated = (kinds // 2)[:, None] > np.searchsorted(ordered, threshold)
     gain_if_treated = np.where(had[:, None], 1.0, -odds)
-    rows = np.hstack([is_treated * gain_if_treated, gain_if_treated])
+    per_kind = np.hstack([is_treated * gain_if_treated, gain_if_treated])
     there = sizes[kinds]
-    resampled = [drawn @ rows for drawn in drawn_counts(there, n_resamples=n_resamples, seed=seed)]
+    resampled = [
+        drawn @ per_kind for drawn in drawn_counts(there, n_resamples=n_resamples, seed=seed)
+    ]
     return _curve(
-        np.vstack([there @ rows, *resampled]) / y_true.size,
+        np.vstack([there @ per_kind, *resampled]) / y_true.size,
         threshold,
         n_true_positive=there[had] @ is_treated[had],
         n_false_positive=there[~had] @ is_treated[~had],

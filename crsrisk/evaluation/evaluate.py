@@ -358,7 +358,7 @@ def evaluate(
     names = None if groups is None else _group_names(groups, n=event.size)
     told = {} if names is None else Parts(names.codes, pooled_places(names))
 
-    def evaluate_rows(rows: BoolArray) -> GroupEvaluation:
+    def evaluate_rows(rows: BoolArray | slice) -> GroupEvaluation:
         return _evaluate_group(
             event[rows],
             predicted[rows],
@@ -368,7 +368,7 @@ def evaluate(
         )
 
     return Evaluation(
-        pooled=evaluate_rows(np.ones_like(event)),
+        pooled=evaluate_rows(slice(None)),
         by_group={
             name: evaluate_rows(rows) for name, rows in told.items() if is_told(int(rows.sum()))
         },
@@ -410,7 +410,7 @@ def _group_names(groups: ArrayLike | pd.Categorical, *, n: int) -> pd.Categorica
     if isinstance(names, pd.Categorical):
         return names
     words, places = np.unique(names.astype(str), return_inverse=True)
-    return pd.Categorical.from_codes(places, words)
+    return pd.Categorical.from_codes(places, pd.Index(words.tolist()))
 
 
 def _evaluate_group(

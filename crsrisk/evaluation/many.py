@@ -106,7 +106,8 @@ def fit_on_risk(
         coefficients, before = coefficients + step, after
         if largest < _TOLERANCE:
             break
-    return coefficients, np.linalg.inv(information), largest < _TOLERANCE
+    covariance = np.asarray(np.linalg.inv(information), dtype=np.float64)
+    return coefficients, covariance, largest < _TOLERANCE
 
 
 def distances(distance: Floats) -> Floats:

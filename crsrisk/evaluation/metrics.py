@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -145,8 +145,10 @@ def clip_risk(risk: ArrayLike) -> ClippedRisk:
     2
     """
     predicted = check_risk(risk)
-    clipped = np.clip(predicted, RISK_FLOOR, 1 - RISK_FLOOR)
-    return ClippedRisk(clipped, int((clipped != predicted).sum()))
+    n_clipped = int(((predicted < RISK_FLOOR) | (predicted > 1 - RISK_FLOOR)).sum())
+    if not n_clipped:
+        return ClippedRisk(predicted, 0)
+    return ClippedRisk(np.clip(predicted, RISK_FLOOR, 1 - RISK_FLOOR), n_clipped)
 
 
 def check_inner_risk(risk: FloatArray) -> FloatArray:
@@ -394,7 +396,7 @@ def point_auroc(y_true: BoolArray, risk: FloatArray) -> float:
     return float(below.sum()) / (2 * others.size * events.size)
 
 
-def point_auroc_within(y_true: BoolArray, risk: FloatArray, group: NDArray[np.str_]) -> float:
+def point_auroc_within(y_true: BoolArray, risk: FloatArray, group: NDArray[Any]) -> float:
     """:func:`auroc_within` without its interval; NaN where no group has both outcomes."""
     ranked_right, pairs = 0.0, 0
     for name in np.unique(group):

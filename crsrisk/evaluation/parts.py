@@ -94,7 +94,7 @@ class Traits:
 
 
 def _coded(places: NDArray[np.int64], labels: Iterable[str]) -> pd.Categorical:
-    return pd.Categorical.from_codes(places.astype(np.int8), list(labels))
+    return pd.Categorical.from_codes(places.astype(np.int8), pd.Index(list(labels), dtype=object))
 
 
 def words_of(column: Iterable[object]) -> pd.Categorical:
@@ -114,7 +114,7 @@ def joined_words(pieces: Sequence[pd.Categorical], *, keep: bool = False) -> pd.
         return pd.Categorical.from_codes(codes, pieces[0].categories)
     words = sorted({word for piece in pieces for word in piece.categories})
     codes = np.concatenate([piece.set_categories(words).codes for piece in pieces])
-    return pd.Categorical.from_codes(codes, words)
+    return pd.Categorical.from_codes(codes, pd.Index(words, dtype=object))
 
 
 def group_places(groups: ArrayLike | pd.Categorical) -> NDArray[np.integer]:

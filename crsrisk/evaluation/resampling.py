@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -207,7 +207,7 @@ def measure_all(
     y_true: BoolArray,
     *,
     risk: FloatArray,
-    group: NDArray[np.str_] | None = None,
+    group: NDArray[Any] | None = None,
     thresholds: Sequence[float] = (),
     has_curve: bool = True,
 ) -> dict[str, float]:

@@ -320,7 +320,7 @@ def refusal_in_rows(
 
 def score_table(
     model: Path,
-    table: Path,
+    table: str | Path,
     *,
     strict: bool,
     unknown_product: bool = False,

@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 
 from crsrisk.evaluation import many
 from crsrisk.evaluation.evaluate import Evaluation, evaluate
-from crsrisk.results import Estimate
+from crsrisk.results import Estimate, NotEstimable
 
 
 def patients(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -24,9 +24,11 @@ def patients(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
 
 
-def figures(made: Evaluation) -> dict[tuple[str, str], Estimate]:
-    found = {}
+def figures(made: Evaluation) -> dict[tuple[str, str], Estimate | NotEstimable]:
+    found: dict[tuple[str, str], Estimate | NotEstimable] = {}
     for name, group in {"all": made.pooled, **made.by_group}.items():
+        assert not isinstance(group.risk_distribution, NotEstimable)
+        assert not isinstance(group.net_benefit, NotEstimable)
         estimates = group.figures() | {
             f"quantile {share}": quantile
             for share, quantile in group.risk_distribution.event.quantiles.items()
