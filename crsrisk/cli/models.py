@@ -57,8 +57,10 @@ def train(
     product: Products = None,
     scenario: Scenario = "reference",
     table: Annotated[
-        Path | None,
-        typer.Option(help="Learn from this table instead: CSV, .xlsx, ..."),
+        str | None,
+        typer.Option(
+            help="Learn from this table instead: CSV, .xlsx, ..., or folder of a table in parts."
+        ),
     ] = None,
     outcomes: Annotated[
         Path | None,
@@ -98,7 +100,8 @@ def train(
     from crsrisk.errors import InputError
     from crsrisk.model.tracking import check_server
     from crsrisk.studies.predict import tell_account
-    from crsrisk.studies.train import config_from, simulated_training, table_training, train
+    from crsrisk.studies.train import config_from, simulated_training, train
+    from crsrisk.studies.training_table import table_training
     from crsrisk.terminal import steps
 
     if table is not None and (patients or product):

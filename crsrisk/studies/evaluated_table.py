@@ -28,6 +28,7 @@ from crsrisk.evaluation.leaks import N_ROWS
 from crsrisk.evaluation.parts import Traits, joined_words, words_of
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.studies.predict import Tell, of_known_products, read_known
+from crsrisk.studies.training_table import joined_rows
 
 Floats = NDArray[np.float64]
 Outcomes = NDArray[np.bool_]
@@ -151,14 +152,7 @@ class _Gathered:
         """The step of the model's making that the rows were, if any."""
         if not self.same:
             return None
-        # yes and no without a gap in one piece, with one in another
-        mixed = [
-            name
-            for name in self.same[0].columns
-            if len({rows[name].dtype for rows in self.same}) > 1
-        ]
-        rows = [rows.astype(dict.fromkeys(mixed, np.float64)) for rows in self.same]
-        return self.model.provenance.made_by(pd.concat(rows))
+        return self.model.provenance.made_by(joined_rows(self.same))
 
 
 def read_evaluated(

@@ -11,20 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from crsrisk.data.account import grouped
 from crsrisk.data.cohort import Cohort
 from crsrisk.data.disclosure import FEWEST, is_told
 from crsrisk.data.files import frame_digest, prepare_output
 from crsrisk.data.json_text import json_tree
-from crsrisk.data.outcomes import read_outcomes
-from crsrisk.data.provenance import Origin, origin_of
 from crsrisk.data.risk_model import ModelClass
-from crsrisk.data.table_files import Source
-from crsrisk.data.table_reading import AS_NAMED, TableReading
 from crsrisk.data.world import World
 from crsrisk.errors import InputError
 from crsrisk.folders import find, models_folder
@@ -32,7 +25,6 @@ from crsrisk.model.companions import Companions, reference_groups, save_companio
 from crsrisk.model.features import (
     ModelConfig,
     SimulatedCohort,
-    columns_needed,
     load_config,
 )
 from crsrisk.model.fit import fit
@@ -48,30 +40,12 @@ from crsrisk.report.model_card import as_markdown, model_facts
 from crsrisk.results import Result, to_plain
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort, stream_cohort
-from crsrisk.studies.predict import Tell, read_known, require_rows
 from crsrisk.studies.serving import served_form
+from crsrisk.studies.training_table import Training
 from crsrisk.studies.world_spread import world_spreads
 
 Begin = Callable[[str, int], Callable[[int], None]]
 USUAL_PATIENTS = 20_000  # simulated where neither the caller nor the configuration says how many
-
-
-@dataclass(frozen=True)
-class Training:
-    """Patients to learn from: what was known, what happened, in words who they are, and whether
-    they were simulated or came in a table; ``arms`` and ``world`` of simulated ones.
-
-    ``sample_weight`` (patients,): how many each stands for; None: one.
-    """
-
-    observed: pd.DataFrame
-    outcomes: pd.DataFrame
-    who: str
-    left_out: Mapping[str, int]
-    origin: Origin
-    arms: Sequence[Arm] = ()
-    world: World | None = None
-    sample_weight: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -297,93 +271,6 @@ def _sampling_in_words(kept: Kept, *, how: SimulatedCohort, hour: int) -> str:
         f"at risk at {hour} h: all {kept.n_rare:,} with {rare}, and {others}; readings after the"
         f" dose left out at random, share of patients without any: {never}; with one alone:"
         f" {how.read_once:g}"
-    )
-
-
-def table_training(
-    table: Source,
-    *,
-    config: ModelConfig,
-    outcomes: Path | None,
-    outcome: str | None,
-    at_least: float | None,
-    reading: TableReading = AS_NAMED,
-    tell: Tell | None = None,
-) -> Training:
-    """Patients of a table; the outcome stands in a column of it, or of ``outcomes`` (same patients,
-    same order).
-
-    With ``at_least`` that column holds a grade, and the event is this grade or more. It must be
-    counted within the configuration's window, and so must its stages (CRS of
-    any grade), which are learnt from where the same file tells them of every patient who is kept.
-    Rows that cannot be read or have no outcome are left out and counted; with a landmark
-    configuration so are patients who had the event by then. Raises :class:`InputError` for what the
-    readers refuse.
-    """
-    known = read_known(
-        table,
-        columns=(*columns_needed(feature.name for feature in config.features), *config.one_hot),
-        hour=config.landmark_h,
-        reading=reading,
-    )
-    read = known.table
-    if tell is not None:
-        tell(grouped(read.account))
-    require_rows(read)
-    column = outcome or config.outcome
-    source = outcomes or read.source
-    events = read_outcomes(
-        source, column=column, others=config.stages, at_least=at_least, reading=reading
-    )
-    y_true = events.pop(column)
-    if len(y_true) != read.n_rows:
-        raise InputError(
-            where=str(outcomes),
-            found=f"{len(y_true)} rows",
-            expected=f"{read.n_rows} rows, as in {read.source.where}",
-            cure="take the same patients in the same order",
-        )
-    rows = read.frame.index.to_numpy() - 1
-    has_outcome = ~np.isnan(y_true[rows])
-    is_kept = has_outcome & ~known.is_unsure
-    observed = read.frame.loc[is_kept].reset_index(drop=True)
-    kept = rows[is_kept]
-    stages = {name: y_stage[kept] for name, y_stage in events.items()}
-    left_out = {
-        **{f"rows that {why}": n for why, n in known.left_out().items()},
-        "rows without an outcome": int((~has_outcome & ~known.is_unsure).sum()),
-    }
-    return Training(
-        observed,
-        _outcomes_of(observed, y_true[kept], stages=stages, config=config),
-        f"{len(observed):,} patients of {read.source.name}",
-        left_out,
-        origin_of(table),
-    )
-
-
-def _outcomes_of(
-    observed: pd.DataFrame,
-    y_true: NDArray[np.float64],
-    *,
-    stages: Mapping[str, NDArray[np.float64]],
-    config: ModelConfig,
-) -> pd.DataFrame:
-    """The table of outcomes as the simulator writes it, with the stages that are known of
-    everybody.
-    """
-    windows = observed["platform"].map(
-        lambda platform: config.window_d.get(platform, config.window_d["default"])
-    )
-    return pd.DataFrame(
-        {
-            "patient_id": observed["patient_id"],
-            config.outcome: y_true > 0,
-            "window_d": windows.astype(np.float64),
-            **{
-                name: y_stage > 0 for name, y_stage in stages.items() if not np.isnan(y_stage).any()
-            },
-        }
     )
 
 

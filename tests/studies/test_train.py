@@ -47,9 +47,9 @@ from crsrisk.studies.train import (
     config_from,
     release_model,
     simulated_training,
-    table_training,
     train,
 )
+from crsrisk.studies.training_table import table_training
 from tests.simulation.people import world_of
 from tests.studies.conftest import SEED
 
