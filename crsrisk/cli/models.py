@@ -5,6 +5,7 @@ A command is as long as its options: one of them a line.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -187,8 +188,8 @@ def predict(
     """
     from crsrisk.data.files import new_result
     from crsrisk.folders import find
-    from crsrisk.studies.predict import ScoredTable, print_score, score_table
-    from crsrisk.studies.predict_file import ScoredFile, score_file
+    from crsrisk.studies.predict import print_score, score_table
+    from crsrisk.studies.predict_file import print_filed, score_file
     from crsrisk.studies.refused_rows import refused_path
 
     how: dict[str, Any] = {
@@ -198,17 +199,17 @@ def predict(
         "product_files": product_file or (),
     }
     folder = find("released", model)
-    scored: ScoredTable | ScoredFile
     if out is None:
         scored = score_table(folder, table, **how)
-        problem = scored.refusal()
+        problem, tree, show = scored.refusal(), scored.to_dict, partial(print_score, scored)
     else:
         with new_result(out, refused_path(out), overwrite=overwrite):
-            scored, problem = score_file(folder, table, out=out, **how)
+            filed, problem = score_file(folder, table, out=out, **how)
+        tree, show = filed.to_dict, partial(print_filed, filed)
     if as_json:
-        print_json(scored.to_dict())
+        print_json(tree())
     else:
-        print_score(scored)
+        show()
     if problem is not None:
         raise problem
 

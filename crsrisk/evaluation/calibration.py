@@ -540,8 +540,15 @@ def slope_problem(y_true: BoolArray, logits: FloatArray) -> str | None:
     """Why no slope exists, or None."""
     if np.ptp(logits) == 0:
         return "every patient has the same predicted risk, so no slope and no curve exist"
-    events, others = logits[y_true], logits[~y_true]
-    if others.max() <= events.min() or events.max() <= others.min():
+    is_other = ~y_true
+    (low, high), (other_low, other_high) = (
+        (
+            logits.min(where=rows, initial=np.inf),
+            logits.max(where=rows, initial=-np.inf),
+        )
+        for rows in (y_true, is_other)
+    )
+    if other_high <= low or high <= other_low:
         return (
             "predicted risk separates the outcomes completely, so the calibration slope is infinite"
         )

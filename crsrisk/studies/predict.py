@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -55,9 +55,6 @@ from crsrisk.results import Result
 from crsrisk.studies.refused_rows import RefusedRows
 from crsrisk.terminal import Console
 from crsrisk.wording import hours_in_words
-
-if TYPE_CHECKING:
-    from crsrisk.studies.predict_file import ScoredFile
 
 Tell: TypeAlias = Callable[[tuple[Trouble, ...]], None]  # hears the account of a reading
 
@@ -562,29 +559,30 @@ def told_by_row(read: PatientTable, *, columns: Collection[str]) -> dict[int, st
     return told
 
 
-def print_score(scored: ScoredTable | ScoredFile, *, at_most: int = 40) -> None:
-    """Risks (or where they were written) and the account, on the terminal."""
-    # a unit stands in brackets too
-    console = Console(width=max(Console().width, 110), markup=False, highlight=False)
-    if isinstance(scored, ScoredTable):
-        _print_risks(console, scored, at_most=at_most)
-        print_troubles(console, grouped(scored.account), columns_read=scored.columns_read)
-    else:
-        console.print(f"Wrote {scored.out}", soft_wrap=True)
-        print_troubles(console, scored.account, columns_read=scored.columns_read)
-        if scored.refused_to is not None:
-            console.print(f"  the refused rows as they stand: {scored.refused_to}", soft_wrap=True)
-    counts = asdict(scored.counts)
-    console.print(
-        ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items())
-    )
-    console.print(scored.distance, soft_wrap=True)
-    console.print(scored.notice)
+def print_score(scored: ScoredTable, *, at_most: int = 40) -> None:
+    """Risks and the account, on the terminal."""
+    console = wide_console()
+    _print_risks(console, scored, at_most=at_most)
+    print_troubles(console, grouped(scored.account), columns_read=scored.columns_read)
+    print_counts(console, scored.counts, distance=scored.distance, notice=scored.notice)
+
+
+def wide_console() -> Console:
+    """A terminal for sentences in which a unit stands in brackets."""
+    return Console(width=max(Console().width, 110), markup=False, highlight=False)
+
+
+def print_counts(console: Console, counts: RowCounts, *, distance: str, notice: str) -> None:
+    """How many rows were scored, and what stands behind the numbers."""
+    told = asdict(counts).items()
+    console.print(", ".join(f"{name.replace('_', ' ')} {number}" for name, number in told))
+    console.print(distance, soft_wrap=True)
+    console.print(notice)
 
 
 def tell_account(account: tuple[Trouble, ...]) -> None:
     """The account of a reading on the terminal, without what is merely not used."""
-    console = Console(width=max(Console().width, 110), markup=False, highlight=False)
+    console = wide_console()
     print_troubles(console, (one for one in account if one.kind != "not used"))
 
 

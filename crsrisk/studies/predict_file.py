@@ -29,7 +29,16 @@ from crsrisk.model.landmark import course_columns
 from crsrisk.model.risk_model import RiskModel, distance_in_words
 from crsrisk.model.store import load_model
 from crsrisk.results import Result
-from crsrisk.studies.predict import RowCounts, ScoredPiece, refusal_in_rows, row_counts, score_piece
+from crsrisk.studies.predict import (
+    RowCounts,
+    ScoredPiece,
+    print_counts,
+    print_troubles,
+    refusal_in_rows,
+    row_counts,
+    score_piece,
+    wide_console,
+)
 from crsrisk.studies.refused_rows import refused_path, with_reasons
 
 
@@ -76,6 +85,16 @@ class ScoredFile(Result):
         """What was refused, left out or doubtful in reading, grouped by column, with counts."""
         kinds = ("refused", "left out", "warned")
         return tuple(one for one in self.account if one.kind in kinds)
+
+
+def print_filed(scored: ScoredFile) -> None:
+    """Where risks and refused rows were written, and the account, on the terminal."""
+    console = wide_console()
+    console.print(f"Wrote {scored.out}", soft_wrap=True)
+    print_troubles(console, scored.account, columns_read=scored.columns_read)
+    if scored.refused_to is not None:
+        console.print(f"  the refused rows as they stand: {scored.refused_to}", soft_wrap=True)
+    print_counts(console, scored.counts, distance=scored.distance, notice=scored.notice)
 
 
 @dataclass

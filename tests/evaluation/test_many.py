@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
@@ -64,7 +65,7 @@ def test_what_is_held_beside_the_risks_is_a_few_numbers_a_patient() -> None:
     peaks = []
     for n in (200_000, 800_000):
         y_true, risk, _ = patients(n)
-        group = np.zeros(n, dtype=np.int8)
+        group = pd.Categorical.from_codes(np.arange(n) % 3, pd.Index(["a", "b", "c"]))
         tracemalloc.start()
         evaluate(y_true, risk, groups=group, n_resamples=50)
         peaks.append(tracemalloc.get_traced_memory()[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,27 @@ def test_refusals_of_pieces_name_the_rows_of_the_table(
     table.assign(max_grade=grades).to_parquet(place)
     with pytest.raises(InputError, match="row 78, column max_grade"):
         read(place, outcome="max_grade", at_least=2)
+
+
+@pytest.mark.slow
+def test_a_few_bytes_a_patient_are_held(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read at once, a patient takes more than a thousand; Arrow's own are not in this figure."""
+    monkeypatch.setattr(table_pieces, "ROWS", 1000)
+    joined = cohort.observed.merge(cohort.outcomes, on="patient_id")
+    peaks = {}
+    for n in (2000, 2000, 14_000):  # the first warms up
+        place = tmp_path / f"{n}.parquet"
+        repeated = pd.concat([joined] * (n // 600 + 1), ignore_index=True).head(n)
+        repeated.assign(patient_id=range(n)).to_parquet(place)
+        tracemalloc.start()
+        found, _ = read(place, by=[])
+        peaks[n] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert found.traits.n_missing is not None
+        words = (found.products, *found.traits.said.values(), *found.traits.words.values())
+        arrays = (found.y_true, found.risk, found.traits.n_missing, *(one.codes for one in words))
+        assert found.y_true.size > 0.9 * n
+        assert sum(one.nbytes for one in arrays) <= 16 * found.y_true.size
+    assert peaks[14_000] - peaks[2000] < 12_000 * 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from crsrisk.data.part_files import MANIFEST, Folder, write_part
 from crsrisk.errors import InputError, OutputError
 from crsrisk.folders import find
 from crsrisk.results import to_plain
-from crsrisk.studies.predict import print_score, score_table
-from crsrisk.studies.predict_file import score_file
+from crsrisk.studies.predict import score_table
+from crsrisk.studies.predict_file import print_filed, score_file
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -154,8 +155,28 @@ def test_the_terminal_names_both_files(
     table.loc[table.index[3], "weight_kg"] = -1.0
     table.to_csv(tmp_path / "patients.csv", index=False)
     filed, problem = score_file(folder, tmp_path / "patients.csv", out=tmp_path / "risks.csv")
-    print_score(filed)
+    print_filed(filed)
     shown = capsys.readouterr().out
     assert shown.startswith(f"Wrote {tmp_path / 'risks.csv'}\n")
     assert f"the refused rows as they stand: {tmp_path / 'risks.refused.csv'}" in shown
     assert "row 4, column weight_kg" in str(problem)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_rows(
+    folder: Path, cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read at once, a row takes more than a thousand bytes at the peak; Arrow's own are not in
+    this figure.
+    """
+    monkeypatch.setattr(table_pieces, "ROWS", 1000)
+    peaks = {}
+    for n in (2000, 2000, 14_000):  # the first warms up
+        place, out = tmp_path / f"{n}.parquet", tmp_path / f"{n}-risks.parquet"
+        repeated = pd.concat([cohort.observed] * (n // 600 + 1), ignore_index=True).head(n)
+        repeated.assign(patient_id=range(n)).to_parquet(place)
+        tracemalloc.start()
+        score_file(folder, place, out=out)
+        peaks[n] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peaks[14_000] - peaks[2000] < 12_000 * 40
