@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -180,13 +181,12 @@ def joined_rows(pieces: Sequence[pd.DataFrame]) -> pd.DataFrame:
     no with a gap somewhere are numbers, and a word among numbers of patients makes all of them
     words.
     """
-    types: dict[str, object] = {}
-    for name in pieces[0].columns:
-        kinds = {one[name].dtype for one in pieces if len(one)}
-        if len(kinds) > 1:
-            types[str(name)] = str if name == "patient_id" else np.float64
     filled = [one for one in pieces if len(one)] or [pieces[0]]
-    return pd.concat([one.astype(types) for one in filled], ignore_index=True)
+    for name in pieces[0].columns:
+        if len({one[name].dtype for one in filled}) > 1:
+            kind: Any = str if name == "patient_id" else np.float64
+            filled = [one.assign(**{str(name): one[name].astype(kind)}) for one in filled]
+    return pd.concat(filled, ignore_index=True)
 
 
 def _outcomes_of(
