@@ -7,11 +7,11 @@ at once by `vmap`). The right-hand side is in both cases the kernel's own: `rate
 (`crsrisk/simulation/equations.py`), compiled by XLA. Every change of an input starts a new segment.
 
 At equal accuracy: all are measured against the strict solution of `bench/reference.py` at every
-half hour; a peer may be as inaccurate as the kernel, or 1e-3 when the kernel is better than that. Each
-gets the fastest of its methods and tolerances that keeps to this, and is timed between the ends of
-segments, without output at half hours. diffrax also gets absolute tolerances for each state by its
-peak, which nobody knows beforehand; numbalsoda takes one for all states. Not timed: compiling, and
-working out constants (the kernel's time includes that).
+half hour; a peer may be as inaccurate as the kernel, or 1e-3 when the kernel is better than that.
+Each gets the fastest of its methods and tolerances that keeps to this, and is timed between the
+ends of segments, without output at half hours. diffrax also gets absolute tolerances for each state
+by its peak, which nobody knows beforehand; numbalsoda takes one for all states. Not timed:
+compiling, and working out constants (the kernel's time includes that).
 """
 
 from __future__ import annotations

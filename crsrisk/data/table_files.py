@@ -189,7 +189,9 @@ def _from_bytes(source: TableBytes, dialect: Dialect) -> SourceTable:
     readers: Mapping[str, Callable[[], SourceTable]] = {
         ".csv": lambda: _read_text(path, source.content, dialect),
         ".xlsx": lambda: _read_workbook(path, io.BytesIO(source.content), dialect),
-        ".parquet": lambda: typed_table(str(path), read_parquet_cells(path, source.content), dialect),
+        ".parquet": lambda: typed_table(
+            str(path), read_parquet_cells(path, source.content), dialect
+        ),
     }
     if path.suffix not in readers:
         raise _not_a_table(path)

@@ -25,7 +25,14 @@ from crsrisk.data.columns import OBSERVED, Recognised, recognise
 from crsrisk.data.files import cannot_read, check_header
 from crsrisk.data.overlooked import MOST_UNITS, refuse_long, refuse_overlooked
 from crsrisk.data.part_files import Folder, is_address, listed_parts
-from crsrisk.data.table_files import Source, SourceTable, name_of, number_style, open_table, typed_table
+from crsrisk.data.table_files import (
+    Source,
+    SourceTable,
+    name_of,
+    number_style,
+    open_table,
+    typed_table,
+)
 from crsrisk.data.table_reading import TableReading
 from crsrisk.data.whole_columns import Repeated, WholeColumns
 from crsrisk.errors import InputError
