@@ -54,6 +54,7 @@ EVENTS: Mapping[str, str] = {
 }
 # a name that no model knows stands for a product that no model was trained on
 UNKNOWN = "a product that is not known"
+FEWEST_ASKED = 10  # patients (at a landmark: blocks) from whom a distribution is learnt
 BLOCK = 20  # an even number of patients who stand for one, at a landmark
 # training patients below which a quarter of the members is asked: before the first dose, after it
 SMALL, SMALL_LANDMARK = 5_000, 20_000
@@ -185,32 +186,48 @@ def world_spreads(
     made = {}
     for name, (model, refits) in wanted.items():
         about = asked[model.contract.landmark_h > 0]
-        made[name] = spread_of(model, refits, about, ensemble=ensemble)
+        if (spread := spread_of(model, refits, about, ensemble=ensemble)) is not None:
+            made[name] = spread
         advance(1)
     return made
 
 
 def spread_of(
     model: RiskModel, refits: Refits | None, asked: list[ArmRisks], *, ensemble: Ensemble
-) -> WorldSpread:
-    """What assumptions leave open of one model."""
+) -> WorldSpread | None:
+    """What assumptions leave open of one model; None where too few can be asked about at all.
+
+    Only products that the model knows are asked about. One of whom hardly anybody is at risk at
+    the landmark, or is told a risk, has no distribution of its own.
+    """
     known: dict[str, list[Asked]] = {}
     new: dict[str, list[Asked]] = {}
     for arm in asked:
-        known.setdefault(arm.product, []).append(answers_of(model, refits, arm.known).asked)
-        new.setdefault(arm.platform, []).append(
-            answers_of(model, refits, as_unknown(arm.new)).asked
-        )
+        if arm.product in model.contract.products:
+            known.setdefault(arm.product, []).append(answers_of(model, refits, arm.known).asked)
+            new.setdefault(arm.platform, []).append(
+                answers_of(model, refits, as_unknown(arm.new)).asked
+            )
+    usable = [
+        {name: parts for name, parts in groups.items() if _n_asked(parts) >= FEWEST_ASKED}
+        for groups in (known, new)
+    ]
+    if not all(usable):
+        return None
     products, new_products = spreads_of(
-        {product: join(parts) for product, parts in known.items()}, new
+        {product: join(parts) for product, parts in usable[0].items()}, usable[1]
     )
     return WorldSpread(
         ensemble=ensemble.digest,
         n_members=len(np.unique(asked[0].known.member)),
-        n_replicates=next(iter(known.values()))[0].n_replicates,
+        n_replicates=next(iter(usable[0].values()))[0].n_replicates,
         products=products,
         new_products=new_products,
     )
+
+
+def _n_asked(parts: list[Asked]) -> int:
+    return sum(len(part.log_odds) for part in parts)
 
 
 def as_unknown(risks: WorldRisks | WorldCourses) -> WorldRisks | WorldCourses:
@@ -248,7 +265,7 @@ def _of_courses(model: RiskModel, refits: Refits | None, courses: WorldCourses) 
         mine = mine[: len(mine) // BLOCK * BLOCK]  # in the order in which they were drawn
         mine = mine[np.argsort(log_odds[mine], kind="stable")]
         blocks.append(mine.reshape(-1, BLOCK))
-    block = np.concatenate(blocks)
+    block = np.concatenate([np.empty((0, BLOCK), dtype=np.intp), *blocks])
     halves = np.stack([event[block[:, half::2]].sum(axis=1) for half in (0, 1)], axis=1)
     asked = Asked(
         logit(expit(log_odds[block]).mean(axis=1)),

@@ -66,7 +66,9 @@ def refits(model: RiskModel, sides: Split, config: object) -> Refits:
 @pytest.fixture(scope="module")
 def worlds(model: RiskModel, refits: Refits, arms: dict[str, Arm]) -> WorldSpread:
     building = asked(arms, part=BUILDING, each=16, n_replicates=4)
-    return spread_of(model, refits, building, ensemble=ENSEMBLE)
+    spread = spread_of(model, refits, building, ensemble=ENSEMBLE)
+    assert spread is not None
+    return spread
 
 
 @pytest.fixture(scope="module")
@@ -227,12 +229,24 @@ def test_at_a_landmark_patients_alike_stand_for_one(courses: list[ArmRisks]) -> 
 def test_the_interval_of_a_landmark_model_is_learnt_and_judged(courses: list[ArmRisks]) -> None:
     model = load_model(find("released", "landmark_24h-0.1.0"))
     spread = spread_of(model, None, courses, ensemble=ENSEMBLE)
+    assert spread is not None
     assert set(spread.products) == {"tarlatamab"}
     assert spread.n_replicates == BLOCK
     rows = list(coverage_rows(model, None, spread, courses, seed=1))
     # judged on the very patients that it was learnt from, nine of ten counts lie inside: the SD is
     # stretched until they do; 15 blocks or more, of which one weighs 7 of 100
     assert rows[0].counts.value == pytest.approx(0.9, abs=0.1)
+
+
+def test_of_nobody_at_risk_nothing_is_learnt(courses: list[ArmRisks]) -> None:
+    """As of a product that is given once, a week after the dose."""
+    model = load_model(find("released", "landmark_24h-0.1.0"))
+    (arm,) = courses
+    assert isinstance(arm.known, WorldCourses)
+    nobody = replace(arm.known, course=arm.known.course.assign(grade__max__h24=2.0))
+    answers = answers_of(model, None, nobody)
+    assert len(answers.asked.log_odds) == 0
+    assert spread_of(model, None, [replace(arm, known=nobody)], ensemble=ENSEMBLE) is None
 
 
 @pytest.mark.parametrize(
