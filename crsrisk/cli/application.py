@@ -8,7 +8,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -308,10 +309,15 @@ def _parameters(command: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     table is read.
     """
     late = ("reading", "return")
-    command.__annotations__ = {
-        name: kind for name, kind in command.__annotations__.items() if name not in late
+    early = {name: kind for name, kind in command.__annotations__.items() if name not in late}
+    kinds = get_type_hints(
+        SimpleNamespace(__annotations__=early), command.__globals__, include_extras=True
+    )
+    parameters = inspect.signature(command).parameters
+    return {
+        name: one.replace(annotation=kinds.get(name, inspect.Parameter.empty))
+        for name, one in parameters.items()
     }
-    return inspect.signature(command, eval_str=True).parameters
 
 
 def say(text: str, *, nl: bool = True) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from crsrisk.data.disclosure import is_told, pooled_words
 from crsrisk.data.onset_prediction import HOURS, LATER_DOSES
 from crsrisk.data.published_figures import wilson_interval
 from crsrisk.errors import InputError
@@ -90,8 +91,8 @@ class OnsetCalibration(Result):
 
     Parameters
     ----------
-    by_hour : every product and all together, by hour.
-    after_doses : every product and dose.
+    by_hour : every product of ten patients and more, and all together, by hour.
+    after_doses : every product and dose, where ten patients and more were at risk.
     not_told : patients of whom no onset can be told, by product.
     model : name and version of the risk model.
     who : the patients, in words.
@@ -237,9 +238,10 @@ def calibrate_onset(
     names = [f"risk_{hour:g}h" for hour in hours]
     risk = predicted.rows[names].to_numpy(dtype=np.float64)
     told = ~np.isnan(risk).any(axis=1)
-    product = predicted.rows["product"].to_numpy(dtype=object)
+    product = pooled_words(predicted.rows["product"]).astype(object)
     by_then = onset[:, None] <= np.asarray(hours)[None, :]
     groups = {ALL: told, **{name: told & (product == name) for name in sorted(set(product[told]))}}
+    groups = {name: mine for name, mine in groups.items() if is_told(int(mine.sum()))}
     again = _Again.of(truth, X.index)
     rows = [
         _by_hour(name, float(hour), mine, risk[:, k], by_then[:, k], again.at(k), seed=seed)
@@ -299,8 +301,8 @@ def _by_hour(
             halves = SplitHalves("what was observed", counts[place[rows]], half)
             true = float(halves.risk.mean())
             error = calibration_error(risk[rows], truth=halves, seed=seed)
-    slope: Estimate | NotEstimable = NotEstimable("all had an onset by then, or none")
-    if 0 < n_onsets < n:
+    slope: Estimate | NotEstimable = NotEstimable("fewer than 10 with or without an onset by then")
+    if is_told(min(n_onsets, n - n_onsets)):
         slope = recalibrate(by_then[mine], risk=clip_risk(risk[mine]).risk).slope
     return ByHour(
         group, hour, n, n_onsets, float(risk[mine].mean()), _share(n_onsets, n), slope, true, error
@@ -316,6 +318,8 @@ def _after_doses(
     at_risk = table[~(table["onset_h"] <= table["dose_h"])]
     rows = []
     for _, group in at_risk.groupby(["product", "dose"], sort=True):
+        if not is_told(len(group)):
+            continue
         onsets = group[group["onset_h"] <= group["until_h"]]
         waits = onsets["onset_h"] - onsets["dose_h"]
         rows.append(

@@ -172,8 +172,13 @@ class _Grower:
     sample_weight: Floats | None
 
     def count(self, rows: Rows) -> int:
-        """Patients of a leaf, see :func:`_whole`."""
-        return _whole(rows.sum() if self.sample_weight is None else self.sample_weight[rows].sum())
+        """Patients of a leaf, see :func:`_whole`; nothing is told of fewer than ten rows, whatever
+        their weight.
+        """
+        n_rows = int(rows.sum())
+        if self.sample_weight is None or not is_told(n_rows):
+            return _whole(n_rows)
+        return _whole(self.sample_weight[rows].sum())
 
     def unless_missing(self, tree: _Node, column: int, *, value: float, is_missing: Rows) -> _Node:
         """The tree for known values, a leaf for missing ones where there are any."""

@@ -28,6 +28,7 @@ from crsrisk.model.additive import fit_staged
 from crsrisk.model.additive_to_lightgbm import additive_to_lightgbm, constant_to_lightgbm
 from crsrisk.model.autologging import without_autologging
 from crsrisk.model.booster import calibrated_booster, raw_log_odds_of
+from crsrisk.model.small_leaves import without_small_leaves
 
 Floats: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.intp]
@@ -49,6 +50,7 @@ class Patients:
     table: Floats
     steps: Floats
     weight: Floats | None
+    names: NDArray[Any] | None = None  # where several rows are of one patient
 
     @property
     def labels(self) -> Floats:
@@ -63,7 +65,8 @@ class Patients:
     def of(self, rows: Rows) -> Patients:
         """These rows only."""
         weight = None if self.weight is None else self.weight[rows]
-        return Patients(self.table[rows], self.steps[rows], weight)
+        names = None if self.names is None else self.names[rows]
+        return Patients(self.table[rows], self.steps[rows], weight, names)
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,11 @@ class Recipe:
         dataset = self.dataset(patients)
         with without_autologging():
             grown = lgb.train(self.settings(start), dataset, n_rounds, init_model=beginning)
-        return Grown(grown, grown.num_trees() - beginning.num_trees())
+        n_start = beginning.num_trees()
+        told = without_small_leaves(
+            grown, n_start=n_start, table=patients.table, patient=patients.names
+        )
+        return Grown(told, told.num_trees() - n_start)
 
     def additive_text(self, patients: Patients) -> str:
         """The additive model, written as trees."""

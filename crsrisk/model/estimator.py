@@ -258,7 +258,8 @@ boosting_l2
             How many patients a row stands for. Rows of weight 0 are left out. In the additive start
             and the calibration a row of weight 2 is exactly that patient twice; in the trees after
             the start it is so in the loss, while rows, not weights, are drawn for bagging and
-            counted for ``min_data_in_leaf``.
+            counted for ``min_data_in_leaf``. LightGBM keeps that number roughly; a leaf of fewer
+            than ten patients is cut off afterwards.
         groups : array (patients,), optional
             Names of rows that no fold may part, such as a patient's copies in a bootstrap sample.
         stages : array (patients, stages), optional
@@ -299,9 +300,11 @@ boosting_l2
             told = f"one class only, {self.classes_[0]!r}" if len(self.classes_) else "no patient"
             raise ValueError(f"y has {told}: a risk needs both classes.")
         labels = codes.astype(np.float64)
-        table = _enough_known(table)
+        table = enough_known(table)
         self.fill_values_ = fill_values(table, weight)
-        patients = Patients(_filled(table, self.fill_values_), _steps(stages, labels), weight)
+        patients = Patients(
+            _filled(table, self.fill_values_), _steps(stages, labels), weight, _copied(groups)
+        )
         seed = drawn_seed(self.random_state)
         recipe = Recipe(
             on_top=self._settings(seed),
@@ -502,7 +505,13 @@ def fill_values(table: Floats, weight: Floats | None) -> Floats:
     return fill
 
 
-def _enough_known(table: Floats) -> Floats:
+def _copied(groups: Any) -> NDArray[Any] | None:
+    """The names of rows where one name stands on several of them."""
+    names = None if groups is None else np.asarray(groups)
+    return names if names is not None and np.unique(names).size < names.size else None
+
+
+def enough_known(table: Floats) -> Floats:
     """The table without the columns that are known of so few patients that they would be told."""
     is_known = ~np.isnan(table)
     return np.where(is_known.sum(axis=0) < FEWEST, np.nan, table)

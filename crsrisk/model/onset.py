@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.cohort import MAIN_OUTCOME
+from crsrisk.data.disclosure import frequent_words
 from crsrisk.data.files import frame_digest
 from crsrisk.data.onset import DoseSchedule, OnsetIntervals
 from crsrisk.data.onset_prediction import (
@@ -57,7 +58,8 @@ class OnsetContract(Strict):
 
     ``feature_names`` are those of the risk model, ``fill`` what stands in for their missing values
     (None where the trees know missing), ``schedules`` the doses by product, ``n_onsets`` how many
-    onsets each product gave, ``made`` seed, digests, settings and what trees are worth.
+    onsets each product gave, ``made`` seed, digests, settings and what trees are worth. A product
+    that fewer than ten patients had is not named.
     """
 
     feature_names: tuple[str, ...]
@@ -456,6 +458,7 @@ class CRSOnsetEstimator(BaseEstimator):
             ) from problem
         is_event = np.asarray(has_event, dtype=np.float64) > 0
         fitted = self.hazard_
+        schedules = {name: schedules[name] for name in frequent_words(products)}
         contract = OnsetContract(
             feature_names=names,
             fill=tuple(None if np.isnan(value) else float(value) for value in fitted.fill_values_),

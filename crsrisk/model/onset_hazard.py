@@ -28,8 +28,9 @@ from crsrisk import streams
 from crsrisk.data.disclosure import FEWEST
 from crsrisk.data.onset import DoseSchedule, OnsetIntervals
 from crsrisk.model.booster import bare_text, raw_log_odds_of
-from crsrisk.model.estimator import fill_values
+from crsrisk.model.estimator import enough_known, fill_values
 from crsrisk.model.forest import forest_of, raw_log_odds_by
+from crsrisk.model.small_leaves import without_small_leaves
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -180,7 +181,7 @@ class OnsetHazard(BaseEstimator):
             )
         self.n_features_in_ = table.shape[1]
         rows = np.flatnonzero(has_event)
-        mine = table[rows]
+        mine = enough_known(table[rows])
         self.fill_values_ = fill_values(mine, None)
         periods = _expanded(
             np.where(np.isnan(mine), self.fill_values_, mine),
@@ -197,7 +198,9 @@ class OnsetHazard(BaseEstimator):
         if self.n_trees_:
             data = _dataset(periods.table, periods.label, names=[*names, *TIME_FEATURES])
             grown = lgb.train(top, data, self.n_trees_, init_model=grown)
-        self.booster_text_ = bare_text(grown.model_to_string())
+        # an interval is a row: so many rows in a leaf may all be one patient's
+        told = without_small_leaves(grown, table=periods.table, patient=periods.patient)
+        self.booster_text_ = bare_text(told.model_to_string())
         return self
 
     def predict_cumulative_incidence(

@@ -12,8 +12,6 @@ refused.
 from __future__ import annotations
 
 import re
-import secrets
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,36 +19,23 @@ from pathlib import Path
 from crsrisk.data.files import write_text
 from crsrisk.data.json_text import json_tree
 from crsrisk.errors import InputError, OutputError
-from crsrisk.model.companions import BEDSIDE, REFITS, Companions, load_companions, save_companions
+from crsrisk.model.companions import BEDSIDE, Companions, load_companions, save_companions
 from crsrisk.model.onset import OnsetModel
-from crsrisk.model.onset_store import ONSET, ONSET_TREES, has_onset, load_onset, save_onset
+from crsrisk.model.onset_store import has_onset, load_onset, save_onset
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import (
-    APPLICABILITY,
-    BOOSTER,
-    CALIBRATOR,
-    CONTRACT,
     MANIFEST,
+    READ,
+    folder_beside,
     freeze,
     load_model,
     replace_folder,
-    save_model,
+    write_model,
 )
 
 MOST_BYTES = 5_000_000  # of one release
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _VERSION = re.compile(r"[0-9]+(\.[0-9]+){1,3}([a-z.+-][a-z0-9.]{0,20})?")
-_MADE_ANEW = {
-    BOOSTER,
-    CONTRACT,
-    CALIBRATOR,
-    MANIFEST,
-    BEDSIDE,
-    REFITS,
-    APPLICABILITY,
-    ONSET,
-    ONSET_TREES,
-}
 _CARDS = ("card.json", "card.md")
 _TEXTS = {".json", ".md", ".csv", ".yaml", ".txt", ".html"}  # files of others that go with a model
 
@@ -155,10 +140,9 @@ def _freeze(
 ) -> Release:
     """Write one release beside its place, compare it with what stands there, and move it in."""
     folder = out / model.label
-    beside = out / f".{model.label}.{secrets.token_hex(4)}.part"
     refits = companions.refits and replace(companions.refits, model=model.label)
-    try:
-        save_model(model, beside)
+    with folder_beside(folder) as beside:
+        write_model(model, beside)
         save_companions(
             beside,
             model=model,
@@ -181,27 +165,19 @@ def _freeze(
                 expected=f"at most {MOST_BYTES / 1e6:.0f} MB",
                 cure="keep fewer refits, or refits of fewer trees, beside the model",
             )
-        if folder.exists():
+        is_new = not folder.exists()
+        if is_new:
+            replace_folder(beside, folder)
+        else:
             _refuse_other_content(folder, beside)
-            return Release(folder, False, n_bytes)
-        replace_folder(beside, folder)
-    except OSError as problem:
-        raise OutputError(
-            where=str(folder),
-            found=problem.strerror or str(problem),
-            expected="a folder that can be written",
-            cure="choose another folder with --out",
-        ) from problem
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return Release(folder, True, n_bytes)
+    return Release(folder, is_new, n_bytes)
 
 
 def _others(source: Path) -> dict[str, str]:
     """What others wrote beside the model and goes with it: its card, ensemble risks, ... as
     texts.
     """
-    places = [place for place in sorted(source.iterdir()) if place.name not in _MADE_ANEW]
+    places = [place for place in sorted(source.iterdir()) if place.name not in (*READ, MANIFEST)]
     for place in places:
         if place.is_symlink() or not place.is_file() or place.suffix not in _TEXTS:
             raise InputError(

@@ -54,7 +54,8 @@ ONSET, ONSET_TREES = "onset.json", "onset.txt.gz"
 _RELEASE = "crsrisk release "  # and the number of the layout
 MODEL_FORMAT, RELEASE_FORMAT = "crsrisk model 3", f"{_RELEASE}2"
 _NEEDED = (BOOSTER, CONTRACT, CALIBRATOR)
-_READ = (*_NEEDED, APPLICABILITY, BEDSIDE, REFITS, ONSET, ONSET_TREES)
+# what is read of a folder, apart from the manifest
+READ = (*_NEEDED, APPLICABILITY, BEDSIDE, REFITS, ONSET, ONSET_TREES)
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,80}")
 
 Noun = TypeVar("Noun", bound=BaseModel)
@@ -106,8 +107,7 @@ def save_model(model: RiskModel, folder: str | Path) -> Path:
 @contextmanager
 def model_folder(folder: str | Path) -> Iterator[Path]:
     """Make a model's folder wholly or not at all: yields a folder beside it, which takes its place
-    at the end. Whatever fails in between, and a process that is killed, leave what stood there; the
-    next writer clears up.
+    at the end, as :func:`folder_beside`.
 
     Raises
     ------
@@ -116,13 +116,28 @@ def model_folder(folder: str | Path) -> Iterator[Path]:
     """
     folder = Path(folder)
     check_model_folder(folder)
+    with folder_beside(folder) as beside:
+        yield beside
+        replace_folder(beside, folder)
+
+
+@contextmanager
+def folder_beside(folder: Path) -> Iterator[Path]:
+    """A folder beside the one that is to be made, gone at the end unless it took its place
+    (:func:`replace_folder`). Whatever fails in between, and a process that is killed, leave what
+    stood there; the next writer clears up.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be written, or another process writes it.
+    """
     with sole_writer(folder):
         _clear_parts(folder)
         beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
         try:
             beside.mkdir(parents=True)
             yield beside
-            replace_folder(beside, folder)
         except OSError as problem:
             raise OutputError(
                 where=str(folder),
@@ -267,7 +282,7 @@ def _listing(folder: Path) -> list[str]:
 
 def _check_unknown(folder: Path, files: Mapping[str, str], *, is_release: bool) -> None:
     """No file that would be read, and in a release no file at all, is unknown to the manifest."""
-    there = _listing(folder) if is_release else [name for name in _READ if (folder / name).exists()]
+    there = _listing(folder) if is_release else [name for name in READ if (folder / name).exists()]
     if unknown := sorted(set(there) - set(files)):
         raise _bad(
             ", ".join(unknown),
@@ -401,8 +416,8 @@ def _manifest(folder: Path) -> Mapping[str, Any]:
         )
     _noun(_Manifest, json.dumps(tree), where=MANIFEST)
     files, is_release = tree["files"], tree["format"] == RELEASE_FORMAT
-    if not set(files) >= set(_NEEDED) or not (is_release or set(files) <= set(_READ)):
-        raise _bad(MANIFEST, "other files", ", ".join(_READ), key="files")
+    if not set(files) >= set(_NEEDED) or not (is_release or set(files) <= set(READ)):
+        raise _bad(MANIFEST, "other files", ", ".join(READ), key="files")
     if MANIFEST in files or not all(map(_FILE_NAME.fullmatch, files)):
         raise _bad(
             MANIFEST,

@@ -48,6 +48,7 @@ from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import SIGNS, fit
 from crsrisk.model.predict import feature_matrix, raw_log_odds
 from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.small_leaves import without_small_leaves
 
 Floats = NDArray[np.float64]
 Method = Literal["none", "intercept", "intercept and slope", "offset boosting", "refit"]
@@ -468,7 +469,8 @@ def boosted_on(
     data = lgb.Dataset(matrix, y, feature_name=old.feature_name(), free_raw_data=False)
     with without_autologging():
         grown = lgb.train(settings, data, n_trees, init_model=old)
-    return bare_text(grown.model_to_string()), grown.num_trees() - old.num_trees()
+    told = without_small_leaves(grown, n_start=old.num_trees())
+    return bare_text(told.model_to_string()), told.num_trees() - old.num_trees()
 
 
 def _best_number(

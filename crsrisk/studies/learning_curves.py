@@ -315,9 +315,9 @@ def run_learning_curves(
         worlds = _worlds(experiment, config=config, workers=workers, begin=begin)
     result = replace(_result(experiment, test, losses), worlds=worlds)
     write_json(answer, result)
-    result.to_frame().to_csv(folder / "table.csv", index=False)
+    write_text(folder / "table.csv", result.to_frame().to_csv(index=False))
     if worlds is not None:
-        worlds.to_frame().to_csv(folder / "worlds.csv", index=False)
+        write_text(folder / "worlds.csv", worlds.to_frame().to_csv(index=False))
     chart = _chart(result.points())
     write_text(folder / "learning_curves.svg", stand_alone(chart, note=NOTICE))
     remove_leftovers([kept])

@@ -110,3 +110,21 @@ def test_other_patients_and_hours_are_refused(onset: OnsetModel, table: pd.DataF
     truth = TrueOnset(np.arange(3), (24.0,), np.zeros((3, 1, 2), dtype=np.int64), 2)
     with pytest.raises(InputError, match="hours"):
         calibrate_onset(onset, table, np.full(len(table), np.nan), who="x", truth=truth)
+
+
+def test_of_fewer_than_ten_patients_nothing_is_told(
+    onset: OnsetModel, table: pd.DataFrame, drawn: np.ndarray
+) -> None:
+    """Nine patients of one product have no rows, and are not named where nothing can be told."""
+    first, *_ = SCHEDULES
+    is_first = (table["product"] == first).to_numpy()
+    rows = np.sort(np.r_[np.flatnonzero(is_first)[:9], np.flatnonzero(~is_first)])
+    few = table.iloc[rows].copy()
+    few.iloc[-3:, few.columns.get_loc("product")] = "lone_engager"
+    judged = calibrate_onset(onset, few, drawn[rows], who="few", hours=HOURS)
+    assert first not in {row.group for row in (*judged.by_hour, *judged.after_doses)}
+    assert min(row.n for row in (*judged.by_hour, *judged.after_doses)) >= 10
+    assert judged.not_told == {"others (fewer than 10 patients each)": 3}
+    for row in judged.by_hour:
+        is_enough = min(row.n_onsets, row.n - row.n_onsets) >= 10
+        assert isinstance(row.slope, Estimate) is is_enough

@@ -140,6 +140,18 @@ def test_same_seed_same_bytes(fitted: Fitted, model: RiskModel, toy: Toy) -> Non
     assert again.onset_model_.contract == fitted.onset.contract
 
 
+def test_a_product_of_few_is_not_named(model: RiskModel, toy: Toy) -> None:
+    """Nine patients of a product teach what all share; the folder does not say that they were."""
+    X, lone = toy.observed.set_index("patient_id").copy(), "lone_engager"
+    onset_h = toy_onsets(toy, seed=1)
+    X.loc[X.index[np.flatnonzero(~np.isnan(onset_h))[:9]], "product"] = lone
+    schedules = {**SCHEDULES, lone: next(iter(SCHEDULES.values()))}
+    made = CRSOnsetEstimator(model, schedules=schedules, max_trees=0, n_folds=2).fit(X, onset_h)
+    contract = made.onset_model_.contract
+    assert set(contract.schedules) == set(contract.n_onsets) == set(SCHEDULES)
+    assert lone not in contract.model_dump_json()
+
+
 def test_models_that_onset_cannot_stand_on_are_refused(model: RiskModel, toy: Toy) -> None:
     late = replace(model, contract=model.contract.model_copy(update={"landmark_h": 24}))
     severe = replace(model, contract=model.contract.model_copy(update={"outcome": "crs_any"}))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import lightgbm as lgb
 import numpy as np
 import pytest
 
-from crsrisk.data.onset import DoseSchedule
+from crsrisk.data.disclosure import FEWEST
+from crsrisk.data.onset import DoseSchedule, OnsetIntervals
+from crsrisk.model.booster_text import read_text
 from crsrisk.model.forest import forest_of, raw_log_odds_by
 from crsrisk.model.onset_hazard import OnsetHazard
 
@@ -134,3 +137,39 @@ def test_what_does_not_fit_is_refused(onset_h: list[float], event: list[int], me
     X = np.zeros((10 if len(onset_h) == 10 else 30, 1))
     with pytest.raises(ValueError, match=message):
         OnsetHazard().fit(X, onset_h, event, schedules=ONCE)
+
+
+def test_leaves_hold_ten_patients_not_ten_intervals() -> None:
+    """Six late patients of their own kind are at risk in hundreds of intervals, and no leaf is
+    theirs; of a quantity that was measured in five nothing is learnt.
+    """
+    rng = np.random.default_rng(11)
+    n, few = 300, 6
+    apart = np.r_[np.full(few, 50.0), rng.normal(size=n - few)]
+    measured = np.r_[np.full(few - 1, 9.0), np.full(n - few + 1, np.nan)]
+    X = np.column_stack([apart, measured])
+    onset_h = np.r_[np.full(few, 480.0), geometric(0.2, seed=12, n=n - few)]
+    model = OnsetHazard(
+        group_columns=[0], start_min_data_in_leaf=FEWEST, min_data_in_leaf=FEWEST
+    ).fit(X, onset_h, ones(n), schedules=ONCE)
+    trees = read_text(model.booster_text_).trees
+    asked = [np.column_stack([tree.split_feature, tree.threshold]) for tree in trees]
+    splits = np.concatenate(asked)
+    assert splits.size
+    assert not (splits[:, 0] == 1).any()
+    assert not (splits[splits[:, 0] == 0, 1] > np.sort(apart)[-FEWEST]).any()
+    intervals = OnsetIntervals.of(ONCE)
+    last = intervals.number_of(onset_h) + 1
+    patient = np.repeat(np.arange(n), last)
+    time = np.concatenate(
+        [np.column_stack([intervals.since_dose_h[:k], intervals.dose[:k]]) for k in last]
+    )
+    leaves = lgb.Booster(model_str=model.booster_text_).predict(
+        np.column_stack([X[patient], time]), pred_leaf=True
+    )
+    fewest = min(
+        len(set(patient[of_tree == leaf]))
+        for of_tree in np.asarray(leaves).T
+        for leaf in set(of_tree.tolist())
+    )
+    assert fewest >= FEWEST
