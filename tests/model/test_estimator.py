@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from crsrisk.data.disclosure import FEWEST
 from crsrisk.model.additive import fit_additive
 from crsrisk.model.additive_to_lightgbm import additive_to_lightgbm
 from crsrisk.model.booster_text import bare_text, check_text
@@ -436,3 +437,19 @@ def test_weights_move_the_trees_as_copies_would() -> None:
 def test_logarithms_of_risks_are_exact_at_the_ends(fitted: CRSClassifier) -> None:
     X, _, _ = world(50, seed=15)
     np.testing.assert_allclose(np.exp(fitted.predict_log_proba(X)), fitted.predict_proba(X))
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_leaves_hold_ten_patients_whatever_their_weights_and_copies(copies: int) -> None:
+    """Risks from near 0 to near 1 and weights of 1 to 5: LightGBM alone leaves as few as two."""
+    rng = np.random.default_rng(8)
+    X = rng.normal(size=(600, 3))
+    y = (rng.random(600) < expit(-3 + 3 * X[:, 0])).astype(int)
+    rows = np.repeat(np.arange(600), copies)
+    made = CRSClassifier(
+        kind="boosting", boosting_min_data_in_leaf=FEWEST, boosting_max_trees=40, n_folds=1
+    ).fit(X[rows], y[rows], rng.integers(1, 6, rows.size), groups=rows)
+    leaves = np.asarray(made.booster_.predict(X, pred_leaf=True)).T
+    counts = [np.unique(tree, return_counts=True)[1] for tree in leaves]
+    assert max(len(count) for count in counts) > 4
+    assert min(count.min() for count in counts) >= FEWEST

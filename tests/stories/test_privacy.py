@@ -55,7 +55,7 @@ def with_one_apart(n: int) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Model, release and evaluation of that table."""
+    """Model, release, evaluation and update of that table."""
     place = tmp_path_factory.mktemp("shared")
     config = CONFIG.replace("one_hot: []", "one_hot: [product, platform]").replace(
         "learner:",
@@ -70,6 +70,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         + "learner:",
     )
+    config = config.replace("min_data_in_leaf: 20", "min_data_in_leaf: 10")  # the fewest allowed
     (place / "mine.yaml").write_text(config, encoding="utf-8")
     (place / "variables.yaml").write_bytes(find("configs", "variables").read_bytes())
     with_one_apart(N).to_csv(place / "ours.csv", index=False)
@@ -84,6 +85,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "evaluate", place / "model", place / "ours.csv", *grade, "--resamples", 50, "--by", "ward",
         "--unknown-product", "--out", place / "evaluation", "--track", place / "tracked",
     )  # fmt: skip
+    for method in ("refit", "offset-boosting"):
+        done(
+            "update", place / "model", place / "ours.csv", *grade, "--method", method,
+            "--config", place / "mine.yaml", "--unknown-product", "--out", place / method,
+        )  # fmt: skip
     return place
 
 
@@ -100,7 +106,7 @@ def texts_in(folder: Path) -> Iterator[tuple[str, str]]:
             yield place.name, content.decode("utf-8")
 
 
-SHARED = ("model", "released", "evaluation", "tracked")
+SHARED = ("model", "released", "evaluation", "tracked", "refit", "offset-boosting")
 PICTURES = (b"\x89PNG",)
 
 
@@ -147,11 +153,12 @@ def test_ranges_are_not_the_extremes(home: Path, folder: str) -> None:
         assert columns[name]["trained"][1] != pytest.approx(table[name].max(), rel=0.01)
 
 
-def test_leaves_hold_ten_patients(home: Path) -> None:
-    text = gzip.decompress((home / "model" / "booster.txt.gz").read_bytes()).decode("ascii")
+@pytest.mark.parametrize("folder", ["model", "refit", "offset-boosting"])
+def test_leaves_hold_ten_patients(home: Path, folder: str) -> None:
+    text = gzip.decompress((home / folder / "booster.txt.gz").read_bytes()).decode("ascii")
     counts = np.concatenate([tree.leaf_count for tree in read_text(text).trees])
     assert not ((counts > 1) & (counts < FEWEST)).any()
-    assert counts.max() > N // 2
+    assert counts.max() >= N // 2  # so they are counts of patients
 
 
 def test_the_median_patients_are_of_ten(home: Path) -> None:
