@@ -133,5 +133,5 @@ def _table(
         row_header=row_header,
         columns=tuple(Column(label, is_text=True, is_code=True) for label in columns),
         groups=(RowGroup("", tuple(rows)),),
-        number=f"13.{at}",
+        number=f"A{at}",
     )
