@@ -54,6 +54,7 @@ KINDS: Mapping[Kind, str] = MappingProxyType(
         ),
     }
 )
+SMALLEST_LEVEL = 1e-9  # one-sided; below it bounds are beyond what arithmetic can part
 # keys that belong to some kinds only
 _OWNERS: Mapping[str, tuple[Kind, ...]] = MappingProxyType(
     {
@@ -641,12 +642,12 @@ class TrialPlan(Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> TrialPlan:
-        if not 0 < self.alpha_one_sided < 0.5:
+        if not SMALLEST_LEVEL <= self.alpha_one_sided < 0.5:
             raise _refuse(
                 "trial",
                 "alpha_one_sided",
                 self.alpha_one_sided,
-                "a level above 0 and below 0.5",
+                f"a level of at least {SMALLEST_LEVEL:g} and below 0.5",
                 "state the level on one side as a share: 5% on two sides are 0.025",
             )
         _rate(self.power, where="trial", key="power")

@@ -122,7 +122,7 @@ def trial_page(
         answer=within_words(committee_sentences(plan, designs, candidates)),
         summary=committee_summary(plan, designs, candidates),
         estimand=following(_estimand(plan)),
-        candidates=following(_candidates(candidates)),
+        candidates=following(_candidates(candidates, hidden=plan.masking.hidden)),
         comparison=following(_comparison(designs)),
         claims=tuple(
             following(_claims_of(design, at))
@@ -300,7 +300,10 @@ def _estimand(plan: TrialPlan) -> Table:
     return _table("table-estimand", "Estimand (ICH E9(R1))", "Attribute", [column], rows)
 
 
-def _candidates(candidates: CandidatePool) -> Table:
+_MISSED = "With prophylaxis the grade misses {:g} of 100 events, for want of fever."
+
+
+def _candidates(candidates: CandidatePool, *, hidden: float) -> Table:
     if candidates.arms:
         return _stated_arms(candidates.arms)
     rows = [
@@ -325,7 +328,10 @@ def _candidates(candidates: CandidatePool) -> Table:
         "Endpoint",
         [Column("Untreated", "of 100"), Column("With prophylaxis", "of 100")],
         rows,
-        [f"{typeset(candidates.origin)}. {known}"],
+        [
+            f"{typeset(candidates.origin)}. {known}",
+            *([_MISSED.format(100 * hidden)] if hidden and not candidates.base_rate_error else []),
+        ],
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from crsrisk.data.trial_plan import SMALLEST_LEVEL
 from crsrisk.errors import InputError
 from crsrisk.results import Result, to_plain
 
@@ -70,13 +71,13 @@ def share(value: object, *, where: str, key: str) -> float:
 
 
 def one_sided_alpha(value: object, *, where: str, key: str = "alpha_one_sided") -> float:
-    """A one-sided level: above 0 and below 0.5."""
+    """A one-sided level: from one in a thousand million to below 0.5."""
     return _checked(
         value,
-        ok=lambda x: 0 < x < 0.5,
+        ok=lambda x: SMALLEST_LEVEL <= x < 0.5,
         where=where,
         key=key,
-        expected="a one-sided level above 0 and below 0.5",
+        expected=f"a one-sided level of at least {SMALLEST_LEVEL:g} and below 0.5",
         cure="state the level on one side as a share: 5% on two sides are 0.025",
     )
 

@@ -73,6 +73,16 @@ SINGLE = SingleArm(method="simon_optimal", benchmark=0.6, target=0.8)
             "margin",
         ),
         ({"kind": "all_comers", "margin": 0.05}, "margin", "remove margin"),
+        (
+            {
+                "kind": "multi_arm",
+                "claims": [{"experimental": "a", "comparator": "b"}],
+                "multiplicity": "holm",
+                "sequential": Sequential(boundary="Pocock", looks=2),
+            },
+            "sequential",
+            "remove sequential",
+        ),
         ({"kind": "all_comers", "power": 1.0}, "power", "below 1"),
         ({"kind": "single_arm"}, "single_arm", "add single_arm"),
         ({"kind": "single_arm", "single_arm": SINGLE, "n_total": 40}, "n_total", "remove n_total"),

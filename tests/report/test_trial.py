@@ -310,3 +310,15 @@ def test_a_protocol_is_its_own_protocol() -> None:
     assert again == tree
     assert tree["designs"][0]["n_total"] == 304
     assert "ratio" not in tree["designs"][1]
+
+
+def test_tables_are_numbered_through_and_notes_speak_of_what_is_shown(page: TrialPage) -> None:
+    """In the order of the page; hidden fever only where its columns stand."""
+    tables = (
+        page.estimand, page.candidates, page.comparison, *page.claims, *page.misspecified,
+        *page.looks,
+    )  # fmt: skip
+    assert [table.number for table in tables] == [str(k + 1) for k in range(len(tables))]
+    endpoints = next(table for table in page.misspecified if table.key == "table-endpoints")
+    hides = any(column.label.startswith("No effect, fever") for column in endpoints.columns)
+    assert any("in the last two columns" in note for note in endpoints.notes) is hides

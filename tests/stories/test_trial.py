@@ -83,6 +83,11 @@ def test_json_page_and_folder(design: Path, tmp_path: Path) -> None:
             "threshold: 0.3, n_total: 60}",
             ("High risk, n_total", "reach a power of 0.", "n_total: 152"),
         ),
+        (
+            "alpha_one_sided: 0.025",
+            "alpha_one_sided: 1.0e-300",  # its z is beyond all numbers
+            ("alpha_one_sided", "found 1e-300", "at least 1e-09"),
+        ),
         ("hidden: 0.2", "hidden: 20.0", ("masking, hidden", "found 20.0")),
         ('risk: "Beta(2,6)"', 'risk: "Gamma(2,6)"', ("candidates", "Gamma", "Beta(2,6)")),
         (
