@@ -181,6 +181,15 @@ def test_the_same_content_again_changes_nothing(saved: Path, folder: Path) -> No
     assert {place: place.stat().st_mtime_ns for place in folder.rglob("*")} == before
 
 
+def test_what_a_killed_release_left_goes_at_the_next(saved: Path, tmp_path: Path) -> None:
+    name = load_model(saved).label
+    left = tmp_path / f".{name}.0badc0de.part"
+    (left / "deep").mkdir(parents=True)
+    release(saved, out=tmp_path, cards=cards)
+    assert not left.exists()
+    assert not [*tmp_path.glob(".*")]
+
+
 def test_another_content_needs_another_version(source: Path, folder: Path) -> None:
     (source / "card.md").write_text("# another card\n")
     before = (folder / MANIFEST).read_bytes()
