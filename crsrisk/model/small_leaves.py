@@ -101,7 +101,7 @@ class _Lines:
         """Rows of every leaf that the tree was grown on; 0 of a tree of one leaf, which tells
         nobody from anybody.
         """
-        return np.array(self.lines.get("leaf_count") or [0], dtype=np.int64)
+        return np.array(self.lines.get("leaf_count") or ["0"], dtype=np.int64)
 
     def cut(self, count: Integers) -> str:
         """The block without the leaves of too few."""

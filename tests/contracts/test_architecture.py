@@ -69,6 +69,7 @@ OWNERS = {
         "model.booster",
         "model.onset_hazard",
         "model.plain_boosting",
+        "model.small_leaves",
         "model.update",
     ),
     "dask": ("executor",),
