@@ -101,5 +101,6 @@ def _followed(
     return (
         observe(patients, arm=here, world=world, seed=seed),
         outcomes(episode, arm=here, patients=patients),
-        course(episode, patients=patients),
+        # of a product that is not known a rare draw runs away; nobody is at risk any more by then
+        course(episode, patients=patients).replace([np.inf, -np.inf], np.nan),
     )
