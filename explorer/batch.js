@@ -5,6 +5,7 @@
 
 import { readFileSync } from "node:fs";
 
+import { answerOf } from "./src/content.js";
 import { withCourse } from "./src/course.js";
 import { readEntries } from "./src/entries.js";
 import { explain } from "./src/explain.js";
@@ -73,6 +74,12 @@ const answers = {
         },
       };
     });
+  },
+  /** @param {{pair: string, product: any, interval_names: Record<string, string>, rows: Row[]}} job */
+  answers: ({ pair: place, product, interval_names, rows }) => {
+    const pair = readPair(JSON.parse(readFileSync(place, "utf8")));
+    const page = { identity: asked.identity, interval_names };
+    return rows.map((row) => answerOf(page, pair, product, row));
   },
   /** @param {{pair: string, rows: Row[]}} job */
   missing: ({ pair: place, rows }) => {

@@ -61,7 +61,8 @@ class Reason:
     """One clinical variable's share in one patient's risk.
 
     ``points`` is its size in risk (0.04 = 4 of 100 patients); ``whole_points`` the same as a whole
-    number of 100, rounded so that the whole numbers of a patient's reasons add up.
+    number of 100, rounded so that the whole numbers of a patient's reasons add up. ``short``: the
+    sentence without what its points say.
     """
 
     variable: str
@@ -73,6 +74,7 @@ class Reason:
     role: Role
     theme: Theme
     sentence: str
+    short: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -348,9 +350,7 @@ def _reason(variable: Variable, text: str, *, points: float, whole: int) -> Reas
         "marker": "; it travels with causes, without an effect of its own",
         "mediator": "; it is part of the reaction, not its origin",
     }[variable.kind]
-    sentence = (
-        f"{variable.said_label}: {text}{usual} {direction} the risk{end} ({variable.why}{marker})."
-    )
+    start, why = f"{variable.said_label}: {text}{usual}", f"({variable.why}{marker})."
     return Reason(
         variable=variable.name,
         label=variable.said_label,
@@ -360,7 +360,8 @@ def _reason(variable: Variable, text: str, *, points: float, whole: int) -> Reas
         kind=variable.kind,
         role=variable.role,
         theme=variable.theme,
-        sentence=sentence,
+        sentence=f"{start} {direction} the risk{end} {why}",
+        short=f"{start} {why}",
     )
 
 

@@ -14,7 +14,6 @@ from crsrisk.plots.chart_data import (
     OnsetCurve,
     PowerPanel,
     ReasonBar,
-    ReasonTheme,
 )
 from crsrisk.plots.charts import signed
 from crsrisk.results import Estimate, NotEstimable
@@ -123,12 +122,6 @@ def describe_reasons(bars: Sequence[ReasonBar]) -> str:
     """All reasons with their points."""
     told = "; ".join(f"{bar.label} {signed(bar.points)}" for bar in bars)
     return f"Change of the risk, of 100 patients: {told}."
-
-
-def describe_reason_themes(themes: Sequence[ReasonTheme], *, start: int, end: int) -> str:
-    """Points by group, from the start to the patient's risk."""
-    told = "; ".join(f"{theme.theme} {signed(theme.points)}" for theme in themes)
-    return f"Start {start} of 100; {told}; together {end} of 100."
 
 
 def describe_boundaries(boundaries: Boundaries) -> str:

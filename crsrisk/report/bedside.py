@@ -56,7 +56,8 @@ class DescribedValue:
 class RiskInWords:
     """A risk (0-1) with its interval as the page says it: as patients of 100, in a sentence with
     event and window, and what the interval covers, in full and in short. ``refit_range``: that of
-    the refits alone, where the interval holds more; else "".
+    the refits alone, where the interval holds more; ``beside``: the simulator's number, where it is
+    another one; ``covers``: what the interval holds alone; else "".
     """
 
     event: str
@@ -73,11 +74,16 @@ class RiskInWords:
     notice: str
     interval_name: str = INTERVAL_NAMES["refitting"]
     refit_range: str = ""
+    covers: str = ""
+    beside: str = ""
 
 
 @dataclass(frozen=True)
 class ShownReason:
-    """One reason in print; ``of_100`` whole patients of 100, below 0 lowers the risk."""
+    """One reason in print; ``of_100`` whole patients of 100, below 0 lowers the risk.
+
+    ``short``: the sentence without what its points say.
+    """
 
     variable: str
     label: str
@@ -88,6 +94,7 @@ class ShownReason:
     kind: Kind
     role: Role
     sentence: str
+    short: str
 
 
 @dataclass(frozen=True)
@@ -297,4 +304,5 @@ def _reason(reason: Reason, *, labels: Mapping[str, str]) -> ShownReason:
         kind=reason.kind,
         role=reason.role,
         sentence=typeset(sentence),
+        short=typeset(reason.short or reason.sentence),
     )

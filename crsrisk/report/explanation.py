@@ -1,13 +1,14 @@
 """The explanation of one patient: every number with its sentence, and the page made from it.
 
-Order: warnings, the two risks with what their ranges cover, a reference patient, reasons, what
-would change it, what published reviews say, how to use the page. Every risk carries event, window
-and the notice; nothing is advice. The sentences are made in
-:mod:`crsrisk.report.explanation_words`.
+Warnings, the two risks with what their ranges cover, a reference patient, reasons, what would
+change it, what is published, how to use the page. Every risk carries event, window and the notice;
+nothing is advice. The sentences are made in :mod:`crsrisk.report.explanation_words`, the page is
+that of :mod:`crsrisk.report.patient_page`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +20,31 @@ from markupsafe import Markup
 from crsrisk.data.explanation import ByGrade, Grade, MissingRange, PatientRisk
 from crsrisk.data.files import write_text
 from crsrisk.errors import InputError
-from crsrisk.plots.chart_data import IconArray, ReasonTheme
+from crsrisk.plots.chart_data import ReasonTheme
 from crsrisk.plots.charts import plot_reason_themes
-from crsrisk.plots.descriptions import describe_reason_themes
-from crsrisk.plots.sparklines import icon_array
-from crsrisk.plots.svg import to_svg
 from crsrisk.report.bedside import RiskInWords, ShownReasons
-from crsrisk.report.explanation_warnings import PatientWarning
+from crsrisk.report.comparison import Alternative, ComparedPlan, Comparison, GradeShares
+from crsrisk.report.explanation_warnings import PatientWarning, whom_in_words
+from crsrisk.report.explorer import ShownProduct, page_facts
 from crsrisk.report.guidance import ProductGuidance
-from crsrisk.report.pages import POLICY, environment
+from crsrisk.report.patient_page import (
+    EnteredValue,
+    GradeAnswer,
+    NoAnswer,
+    Note,
+    NoteGroup,
+    PatientPage,
+    ReasonLine,
+    ReasonLines,
+    RiskAnswer,
+    render_patient,
+)
+from crsrisk.report.published_rates import PublishedRate
 from crsrisk.results import Estimate, NotEstimable, Result
+from crsrisk.wording import about_of_100, range_of_100
 
-MOST_ROWS = 14  # warnings, reasons and levers that fit in the usual type of the printed page
-COURSE_ROWS = 4  # that the readings after the first dose take
+AS_PLANNED = "As planned"
+N_IN_SIGHT = 3  # reasons of each direction
 
 
 @dataclass(frozen=True)
@@ -142,7 +155,7 @@ class Changes:
 
     ``usual``: shares of simulated patients without a change, from which the rows start;
     ``as_simulated``: the same before they were moved to the model's number. None where nothing was
-    simulated.
+    simulated. ``seed``: that drew the people.
     """
 
     rows: tuple[Change, ...]
@@ -151,6 +164,7 @@ class Changes:
     n_people: int = 0
     usual: ByGrade[Estimate] | None = None
     as_simulated: ByGrade[Estimate] | None = None
+    seed: int = 1
 
 
 @dataclass(frozen=True)
@@ -190,6 +204,10 @@ class PatientExplanation(Result):
         What levers would do, simulated.
     waits : str
         When the first signs of CRS came in simulated patients like this one.
+    published : tuple of PublishedRate
+        Rates that trials of the product reported.
+    inputs_sha256 : str
+        Digest of the values that the model reads.
     guidance, use :
         What is published for the product, and how to use the page.
 
@@ -224,6 +242,10 @@ class PatientExplanation(Result):
     themes: tuple[ReasonTheme, ...]
     changes: Changes
     waits: str
+    product: str
+    published: tuple[PublishedRate, ...]
+    grade3plus_model: str
+    inputs_sha256: str
     guidance: ProductGuidance
     use: tuple[Advice, ...]
 
@@ -247,18 +269,68 @@ class PatientExplanation(Result):
     def _repr_html_(self) -> str:
         page = Markup.escape(self.to_html())
         return (
-            f'<iframe title="{Markup.escape(self.title)}" srcdoc="{page}" sandbox=""'
+            f'<iframe title="{Markup.escape(self.title)}" srcdoc="{page}" sandbox="allow-scripts"'
             ' style="width:100%;height:46rem;border:1px solid #ccc"></iframe>'
         )
 
     def to_html(self, path: str | Path | None = None) -> str:
-        """The page: one HTML file that opens offline and prints on one sheet; written to ``path``
-        where one is given.
+        """The explorer's page filled in with this patient: one HTML file that opens offline and
+        prints on one sheet; written to ``path`` where one is given.
         """
-        page = render_explanation(self)
+        page = render_patient(self.page(), in_short=self.summary())
         if path is not None:
             write_text(path, page)
         return page
+
+    def page(self) -> PatientPage:
+        """Everything on the page, as its script reads it."""
+        warnings = [one.text for one in self.warnings if one.kind != "cannot estimate"]
+        spreads = [] if self.assumptions is None else list(self.assumptions.items())
+        cannot = isinstance(self.estimate, NotEstimable)
+        return PatientPage(
+            **dict(page_facts(self.published, notice=self.notice)),
+            title=self.title,
+            label=self.label,
+            models=[name for name in (self.model, self.grade3plus_model) if name],
+            inputs_sha256=self.inputs_sha256,
+            product=ShownProduct(
+                name=self.product, label=self.therapy.product, guidance=self.guidance
+            ),
+            entered=_entered(self),
+            answer=_answer(self, warnings),
+            spread=[] if cannot else [one.sentence for _, one in spreads],
+            comparison=self.comparison(),
+            waits=self.waits,
+            notes=_notes(self),
+        )
+
+    def comparison(self) -> Comparison:
+        """What was simulated, as plans side by side; without alternatives where nothing was."""
+        changes = self.changes
+        usual, as_simulated = changes.usual, changes.as_simulated
+        return Comparison(
+            model=self.model,
+            window=self.window,
+            risk=GradeShares.of(self.estimate) if isinstance(self.estimate, PatientRisk) else None,
+            as_simulated=None if as_simulated is None else GradeShares.of(as_simulated),
+            starts_at_model=usual != as_simulated,
+            baseline=None
+            if usual is None
+            else ComparedPlan(label=AS_PLANNED, shares=GradeShares.of(usual)),
+            alternatives=[
+                Alternative(
+                    label=change.label,
+                    kind=change.kind,
+                    shares=GradeShares.of(change.with_lever),
+                    difference=GradeShares.of(change.difference),
+                )
+                for change in changes.rows
+            ],
+            n_people=changes.n_people,
+            seed=changes.seed,
+            why_none=changes.none,
+            notice=changes.notice,
+        )
 
     def plot(self, *, ax: Any = None) -> Any:
         """The reasons by what they speak of, in patients of 100; returns matplotlib axes.
@@ -297,58 +369,102 @@ class PatientExplanation(Result):
         )
 
 
-def render_explanation(explained: PatientExplanation) -> str:
-    """The page about one patient as one self-contained HTML file. The same explanation gives the
-    same bytes.
-    """
-    template = environment().get_template("explain.html.j2")
-    return template.render(
-        content=explained, figures=_figures(explained), policy=POLICY, is_dense=_is_dense(explained)
-    )
-
-
-def _is_dense(explained: PatientExplanation) -> bool:
-    """Whether there is so much to say that the print needs smaller type to stay on one page."""
-    reasons = explained.reasons
-    rows = len(explained.warnings) + len(reasons.up) + len(reasons.down)
-    rows += len(explained.changes.rows)
-    return rows + (COURSE_ROWS if explained.landmark_h else 0) > MOST_ROWS
-
-
-def _figures(explained: PatientExplanation) -> dict[str, Markup]:
-    svgs: dict[str, str] = {}
-    if explained.reference is not None:
-        svgs["reference"] = _people(
-            explained.reference.risks,
-            key="icons-reference",
-            title="100 patients like the reference patient",
+def _answer(explained: PatientExplanation, warnings: list[str]) -> RiskAnswer | NoAnswer:
+    """What the page says first: the risks with their intervals, or why there are none."""
+    two, three = explained.risks.grade2plus, explained.risks.grade3plus
+    if isinstance(two, NotEstimable):
+        spreads = [] if explained.assumptions is None else explained.assumptions.items()
+        instead = [spread.sentence for _, spread in spreads]
+        return NoAnswer(
+            because=[two.reason],
+            instead=instead or ["Nothing is simulated in its place."],
+            warnings=warnings,
         )
-    risk = explained.risks.grade2plus
-    if isinstance(risk, NotEstimable):
-        return {name: Markup(svg) for name, svg in svgs.items()}
-    svgs["patient"] = _people(
-        explained.risks, key="icons-patient", title="100 patients like this one"
+    ends = f"CRS of grade 2 or more {explained.window}"
+    return RiskAnswer(
+        grade2plus=_grade_answer(two, f"Of 100 {whom_in_words(explained.landmark_h)}", ends),
+        grade3plus=None
+        if isinstance(three, NotEstimable)
+        else _grade_answer(three, "Of the same 100", "grade 3 or more"),
+        interval_name=two.interval_name,
+        covers=two.covers,
+        refit_range=two.refit_range,
+        beside=two.beside,
+        warnings=warnings,
+        reasons=_reason_lines(explained.reasons, end=two.of_100),
     )
-    themes = explained.themes
-    start, end = explained.reasons.base_of_100, risk.of_100
-    svgs["themes"] = to_svg(
-        lambda: plot_reason_themes(themes, start=start, end=end),
-        key="themes",
-        title="Reasons by group, in patients of 100",
-        description=describe_reason_themes(themes, start=start, end=end),
-    )
-    return {name: Markup(svg) for name, svg in svgs.items()}
 
 
-def _people(risks: RisksInWords, *, key: str, title: str) -> str:
-    """One hundred people, those with the event together; grade 3 or more among those with grade 2
-    or more.
+def _grade_answer(risk: RiskInWords, start: str, end: str) -> GradeAnswer:
+    has_interval = not math.isnan(risk.low)
+    return GradeAnswer(
+        value=risk.risk,
+        low=risk.low if has_interval else None,
+        high=risk.high if has_interval else None,
+        count=risk.count,
+        sentence=f"{start}, {about_of_100(risk.risk)} would develop {end}.",
+        range=range_of_100(risk.low, risk.high) if has_interval else "",
+    )
+
+
+def _reason_lines(reasons: ShownReasons, *, end: int) -> ReasonLines:
+    up, down = (
+        [ReasonLine(of_100=one.of_100, text=one.short) for one in some[:N_IN_SIGHT]]
+        for some in (reasons.up, reasons.down)
+    )
+    return ReasonLines(
+        start=reasons.start,
+        up=up,
+        down=down,
+        rest=end - reasons.base_of_100 - sum(one.of_100 for one in (*up, *down)),
+    )
+
+
+def _entered(explained: PatientExplanation) -> list[EnteredValue]:
+    """What the file gave, as it is printed: the plan first, values in standard units with what was
+    written in brackets.
     """
-    any_grade, severe = risks.grade2plus, risks.grade3plus
-    icons = IconArray(
-        n_grade2plus=any_grade.of_100 if isinstance(any_grade, RiskInWords) else 0,
-        n_grade3plus=severe.of_100 if isinstance(severe, RiskInWords) else None,
-        sentence=" ".join(risk.sentence for _, risk in risks.items()),
-        title=title,
-    )
-    return icon_array(icons, key=key)
+    therapy = explained.therapy
+    plan = [
+        ("Product", therapy.product_short),
+        ("Regimen", therapy.regimen_note or therapy.regimen.replace("_", " ")),
+        *(("Before dose 1", agent) for agent in therapy.prophylaxis),
+        ("Tumour", therapy.tumour),
+    ]
+    return [
+        *(EnteredValue(label=label, value=value, is_outside=False) for label, value in plan),
+        *(
+            EnteredValue(
+                label=one.label,
+                value=f"{one.value} {one.unit}".strip()
+                + (f" ({one.written})" if one.written else ""),
+                is_outside=one.is_outside,
+            )
+            for one in explained.known
+            if not one.is_missing
+        ),
+    ]
+
+
+def _notes(explained: PatientExplanation) -> list[Note]:
+    """What opens below the result: all reasons with their marks, and how to use the page."""
+    reasons = explained.reasons
+    groups = [
+        NoteGroup(
+            title=heading,
+            lines=[
+                f"{one.of_100:+d} ".replace("-", "−") + f"{one.short} [{one.kind}, {one.role}]"
+                for one in some
+            ],
+        )
+        for heading, some in (("Raises the risk", reasons.up), ("Lowers the risk", reasons.down))
+        if some
+    ]
+    told = [reasons.rest, explained.few_reasons, explained.rule]
+    if explained.reference is not None:
+        typical = ", ".join(f"{one.label} {one.value}" for one in explained.reference.typical)
+        told += [explained.reference.sentence, f"Typical values: {typical}." if typical else ""]
+    how = NoteGroup(title="How they are worked out", lines=[line for line in told if line])
+    use = [NoteGroup(title=one.title, lines=list(one.lines)) for one in explained.use]
+    all_reasons = [Note(title="All reasons", groups=[*groups, how])] if groups else []
+    return [*all_reasons, Note(title="How to use this page", groups=use)]

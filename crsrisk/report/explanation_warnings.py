@@ -26,6 +26,7 @@ from crsrisk.model.landmark import missing_groups
 from crsrisk.model.refits import why_no_refits
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.guidance import ProductGuidance
+from crsrisk.report.published_rates import PublishedRate
 from crsrisk.uncertainty.one_number import is_one_number
 from crsrisk.units import amount
 from crsrisk.wording import (
@@ -83,6 +84,12 @@ class PatientFacts:
         What the interval covers, where it is not that of the refits.
     guidance : ProductGuidance
         What is published for such a product.
+    published : sequence of PublishedRate
+        Rates that its trials reported.
+    grade3plus_model : str
+        Name and version of the model for grade 3 or more; "" without one.
+    seed : int
+        That drew the simulated people.
     """
 
     label: str
@@ -111,6 +118,9 @@ class PatientFacts:
     cannot: str = ""
     covers: str = ""
     course: Mapping[int, Mapping[str, GivenValue]] = field(default_factory=dict)
+    published: Sequence[PublishedRate] = ()
+    grade3plus_model: str = ""
+    seed: int = 1
 
     @property
     def landmark_h(self) -> int:
@@ -125,16 +135,18 @@ class PatientFacts:
     @property
     def whom(self) -> str:
         """Of whom a risk speaks: at a landmark only of those still at risk."""
-        if not self.landmark_h:
-            return "patients like this one"
-        return (
-            f"patients like this one at {hours_in_words(self.landmark_h)}, without grade 2 or more"
-            " so far"
-        )
+        return whom_in_words(self.landmark_h)
+
+
+def whom_in_words(landmark_h: int) -> str:
+    """Of whom a risk speaks: at a landmark only of those still at risk."""
+    if not landmark_h:
+        return "patients like this one"
+    return f"patients like this one at {hours_in_words(landmark_h)}, without grade 2 or more so far"
 
 
 MOST_MISSING = 3  # missing values that get a sentence of their own, the widest first
-# of risk: scenarios further apart than this are told
+# of risk: scenarios, and ends of a missing value, further apart than this are told
 MATTERS = 0.05
 PLAN = (
     "is_stepped_up",
@@ -237,13 +249,10 @@ def _untrained_plan(facts: PatientFacts) -> Found:
         if name in facts.seen and bool(row[name]) not in facts.seen[name]
     ]
     if new:
-        compare = (
-            "" if facts.landmark_h else "; compare what is simulated under “What would change it”"
-        )
         yield (
             "untrained plan",
             f"No training patient under {short_label(facts.product_label)} had this plan"
-            f" ({', '.join(new)} as here): the model cannot know its effect{compare}.",
+            f" ({', '.join(new)} as here): the model cannot know its effect.",
         )
     unread = [
         text.split(" (")[0]
@@ -287,23 +296,20 @@ def _missing_values(facts: PatientFacts) -> Found:
     empty = [columns[first] for first, *_ in groups]
     if not empty:
         return
-    ranges = facts.missing[:MOST_MISSING]
+    ranges = [one for one in facts.missing if _matters(one)][:MOST_MISSING]
     for missing in ranges:
         yield "missing", _missing_sentence(missing, _column(empty, missing.column))
     told = {missing.column for missing in ranges}
     left = [column.name for column in empty if column.name not in told]
     if "is_female" in left:
-        yield "missing", "Sex is not recorded."
+        yield "missing", "Sex not recorded."
     if others := [label_of(name) for name in left if name != "is_female"]:
-        yield (
-            "missing",
-            f"Also not measured, each of which matters less: {', '.join(others)}."
-            if told
-            else f"Not measured: {', '.join(others)}."
-            if facts.cannot
-            else f"Not measured: {', '.join(others)}. The model knows no usual values of this"
-            " product to try.",
-        )
+        yield "missing", f"{'Also not' if told else 'Not'} measured: {', '.join(others)}."
+
+
+def _matters(missing: MissingRange) -> bool:
+    low, high = (of_100(risk) for risk in missing.risks)
+    return abs(high - low) >= of_100(MATTERS)
 
 
 def _column(columns: Sequence[Column], name: str) -> Column:
@@ -313,17 +319,12 @@ def _column(columns: Sequence[Column], name: str) -> Column:
 def _missing_sentence(missing: MissingRange, column: Column) -> str:
     label, (low, high) = label_of(missing.column), (of_100(risk) for risk in missing.risks)
     if missing.column == "is_female":
-        return f"Sex is not recorded: the estimate would be {low} of 100 if male, {high} if female."
+        return f"Sex not recorded: {low} of 100 if male, {high} if female."
     if column.kind == "flag":
-        return (
-            f"{label} is not known: the estimate would be {low} of 100 without and {high} with it."
-        )
+        return f"{label} not known: {low} of 100 without, {high} with it."
     unit = unit_in_words(column.unit)
     ends = [f"{significant(value)} {unit}".strip() for value in missing.values]
-    return (
-        f"{label} is not measured: the estimate would be {low} of 100 if it was low ({ends[0]}),"
-        f" {high} if high ({ends[1]})."
-    )
+    return f"{label} not measured: {low} of 100 if low ({ends[0]}), {high} if high ({ends[1]})."
 
 
 def _scenarios(facts: PatientFacts) -> Found:

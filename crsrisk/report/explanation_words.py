@@ -43,6 +43,7 @@ from crsrisk.report.explanation import (
     Therapy,
 )
 from crsrisk.report.explanation_warnings import PatientFacts, warnings_about
+from crsrisk.report.patient_page import inputs_digest
 from crsrisk.results import Estimate, NotEstimable
 from crsrisk.uncertainty.one_number import is_one_number
 from crsrisk.wording import (
@@ -187,6 +188,10 @@ def explanation_of(facts: PatientFacts) -> PatientExplanation:
         themes=() if facts.cannot else themes(facts.reasons, shown=reasons),
         changes=_changes(facts),
         waits=_waits(facts),
+        product=facts.product.name,
+        published=tuple(facts.published),
+        grade3plus_model=facts.grade3plus_model,
+        inputs_sha256=inputs_digest(facts.observed.iloc[0], columns=facts.model.contract.columns),
         guidance=facts.guidance,
         use=_use(facts),
     )
@@ -209,7 +214,6 @@ def risk_in_words(
     """
     event, estimate = EVENTS[grade], dict(patient.items())[grade]
     risk = check_risk(estimate.value, key=event)
-    whole = of_100(risk)
     other = _wider(facts, grade) if patient is facts.risk else ""
     refit_range = ""
     if estimate.has_interval:
@@ -232,14 +236,16 @@ def risk_in_words(
         risk=risk,
         low=estimate.low,
         high=estimate.high,
-        of_100=whole,
+        of_100=of_100(risk),
         count=about_of_100(risk).removeprefix("about "),
         window_d=facts.window_d,
         window=facts.window,
-        sentence=(
-            f"Of 100 {whom}, {about_of_100(risk)} ({whole}%) would develop {event} {facts.window}."
-        ),
+        sentence=f"Of 100 {whom}, {about_of_100(risk)} would develop {event} {facts.window}.",
         interval=interval,
+        covers=""
+        if not estimate.has_interval
+        else f"{_covered(patient, facts)}.{_beside(estimate)}",
+        beside=other.strip(),
         interval_short=short,
         notice=facts.model.provenance.page_notice,
         interval_name=INTERVAL_NAMES[patient.holds],
@@ -298,15 +304,15 @@ def _known(facts: PatientFacts) -> Iterator[KnownValue]:
     by_label = {value.label: value for value in described}
     for name in shown:
         value = by_label.get(FIELDS[name].label)
-        if value is None:
-            continue
         given = facts.given.get(name)
+        if value is None and given is None:
+            continue
         yield KnownValue(
-            label=value.label,
+            label=FIELDS[name].label,
             value=_shown(name, facts.observed[name].iloc[0]),
-            unit=value.unit,
-            usual=value.usual,
-            is_outside=value.is_outside,
+            unit="" if value is None else value.unit,
+            usual="" if value is None else value.usual,
+            is_outside=value is not None and value.is_outside,
             column=name,
             is_missing=given is None,
             written=typeset(given.written) if given is not None and given.is_converted else "",
@@ -478,6 +484,7 @@ def _changes(facts: PatientFacts) -> Changes:
         ),
         usual=simulated.usual,
         as_simulated=simulated.as_simulated or simulated.usual,
+        seed=facts.seed,
     )
 
 

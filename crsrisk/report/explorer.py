@@ -13,12 +13,15 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Literal
 
 from markupsafe import Markup
 
 from crsrisk.data.assumptions import Strict
+from crsrisk.data.explanation import EXPLANATION_NOTICE
 from crsrisk.data.files import gzipped
+from crsrisk.data.grading_systems import ASTCT_GRADES, ASTCT_SOURCE
 from crsrisk.data.risk_model import Calibrator, FeatureContract
 from crsrisk.errors import InputError
 from crsrisk.fields import Field, label_of
@@ -27,7 +30,8 @@ from crsrisk.model.companions import ReferenceGroup
 from crsrisk.model.world_spread import WorldSpread
 from crsrisk.report.guidance import ProductGuidance
 from crsrisk.report.pages import environment
-from crsrisk.wording import unit_in_words
+from crsrisk.report.published_rates import PublishedRate
+from crsrisk.wording import typeset, unit_in_words
 
 FORMAT: Literal["crsrisk explorer 1"] = "crsrisk explorer 1"
 MOST_BYTES = 16_000_000  # of the page
@@ -149,13 +153,19 @@ class PageRegimen(Strict):
     has_own_dose: bool
 
 
-class PageProduct(Strict):
-    """A product that the models were trained on. ``tumour_type`` is what sex and age are checked
-    against; ``guidance``: what is published for it.
-    """
+class ShownProduct(Strict):
+    """A product as a result shows it; ``guidance``: what is published for it."""
 
     name: str
     label: str
+    guidance: ProductGuidance
+
+
+class PageProduct(ShownProduct):
+    """A product that the models were trained on. ``tumour_type`` is what sex and age are checked
+    against.
+    """
+
     other_names: list[str]
     platform: str
     window_d: float
@@ -163,22 +173,6 @@ class PageProduct(Strict):
     tumour_label: str
     default_regimen: str
     regimens: list[PageRegimen]
-    guidance: ProductGuidance
-
-
-class PublishedRate(Strict):
-    """A published rate of a product: ``events`` of ``n`` with its 95% interval. ``is_verified`` is
-    False where it is only recalled.
-    """
-
-    product: str
-    grade: Literal[1, 2, 3]  # this one or more
-    trial: str
-    events: int
-    n: int
-    low: float
-    high: float
-    is_verified: bool
 
 
 class Prophylaxis(Strict):
@@ -210,26 +204,33 @@ class IdentityFacts(Strict):
     adult_years: float
 
 
-class PageData(Strict):
+class PageFacts(Strict):
+    """What a result is shown with, whoever computed it: version, notice, published rates, and what
+    the grades are.
+    """
+
+    version: str
+    notice: str
+    published: list[PublishedRate]
+    grades: dict[str, str]
+    grades_source: str
+    explanation_notice: str
+
+
+class PageData(PageFacts):
     """Everything in the page but the models. ``hours``: after the first dose, at which readings are
     asked for; ``agents``: labels of what the regimens' tab gives before the first dose.
     """
 
     format: Literal["crsrisk explorer 1"]
-    version: str
-    notice: str
     models: list[PairEntry]
     products: list[PageProduct]
     columns: list[InputColumn]
     course: list[CourseReading]
     hours: list[int]
     prophylaxis: list[Prophylaxis]
-    published: list[PublishedRate]
     identity: IdentityFacts
-    grades: dict[str, str]
-    grades_source: str
     interval_names: dict[str, str]
-    explanation_notice: str
     agents: dict[str, str]
 
 
@@ -276,6 +277,18 @@ class PackedPair:
         return cls(entry, gzipped(text))
 
 
+def page_facts(published: Sequence[PublishedRate], *, notice: str) -> PageFacts:
+    """What results are shown with."""
+    return PageFacts(
+        version=version("crsrisk"),
+        notice=notice,
+        published=list(published),
+        grades={str(grade): typeset(text) for grade, text in ASTCT_GRADES.items()},
+        grades_source=ASTCT_SOURCE,
+        explanation_notice=EXPLANATION_NOTICE,
+    )
+
+
 def column_labels(contract: FeatureContract) -> dict[str, ColumnLabel]:
     """What the columns of a contract and their units are called in print."""
     return {
@@ -314,6 +327,8 @@ def render_explorer(
         .render(
             policy=page_policy(is_served=server is not None),
             data=Markup(in_script(data.model_dump_json())),
+            title="CRS risk of one patient",
+            filled=None,
             regimens=None if regimens is None else base64.b64encode(regimens).decode(),
             server=server and Markup(in_script(server.model_dump_json())),
             models=[(pair.entry.key, base64.b64encode(pair.packed).decode()) for pair in pairs],

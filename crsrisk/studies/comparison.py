@@ -7,14 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crsrisk.data.explanation import PatientRisk
 from crsrisk.data.product_names import nearest, shipped_name
 from crsrisk.errors import InputError, shortened
-from crsrisk.report.comparison import Alternative, ComparedPlan, Comparison, GradeShares
-from crsrisk.report.explanation import PatientExplanation
+from crsrisk.report.comparison import Comparison
 from crsrisk.studies.explain import ExplainableModel, explain_patient
-
-AS_PLANNED = "As planned"
 
 
 def compare_plans(
@@ -34,44 +30,14 @@ def compare_plans(
     InputError
         As :func:`crsrisk.studies.explain.explain_patient`, and for a product that does not ship.
     """
-    explained = explain_patient(
+    return explain_patient(
         named_only(patient),
         model=model,
         seed=seed,
         n_members=n_members,
         n_people=n_people,
         workers=workers,
-    )
-    return comparison_of(explained, seed=seed)
-
-
-def comparison_of(explained: PatientExplanation, *, seed: int) -> Comparison:
-    """What was simulated for an explanation, as plans side by side."""
-    estimate, changes = explained.estimate, explained.changes
-    usual, as_simulated = changes.usual, changes.as_simulated
-    return Comparison(
-        model=explained.model,
-        window=explained.window,
-        risk=GradeShares.of(estimate) if isinstance(estimate, PatientRisk) else None,
-        as_simulated=None if as_simulated is None else GradeShares.of(as_simulated),
-        starts_at_model=usual != as_simulated,
-        baseline=None
-        if usual is None
-        else ComparedPlan(label=AS_PLANNED, shares=GradeShares.of(usual)),
-        alternatives=[
-            Alternative(
-                label=change.label,
-                kind=change.kind,
-                shares=GradeShares.of(change.with_lever),
-                difference=GradeShares.of(change.difference),
-            )
-            for change in changes.rows
-        ],
-        n_people=changes.n_people,
-        seed=seed,
-        why_none=changes.none,
-        notice=changes.notice,
-    )
+    ).comparison()
 
 
 def named_only(patient: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,7 @@ from crsrisk.report.explanation import PatientExplanation
 from crsrisk.report.explanation_warnings import PAIRS, PatientFacts
 from crsrisk.report.explanation_words import explanation_of
 from crsrisk.report.guidance import product_guidance
+from crsrisk.report.published_rates import published_rates
 from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.levers import Lever, later_levers, levers, past_levers
@@ -565,7 +566,7 @@ def explain_patient(
     )
     if simulated is not None and not facts.cannot:
         simulated = from_one_number(simulated, facts.risk)
-    return explanation_of(replace(facts, simulated=simulated, landmark=landmark))
+    return explanation_of(replace(facts, simulated=simulated, landmark=landmark, seed=seed))
 
 
 def _facts(
@@ -587,12 +588,13 @@ def _facts(
     explained, product = explain(model.model, observed), arm.product
     group = model.companions.reference.get(product.name)
     refits, worlds = model.companions.refits, model.companions.worlds
+    severe = model.companions.grade3plus
     return PatientFacts(
         label=patient.label,
         product=product,
         product_label=product.label,
         regimen=arm.regimen_name,
-        regimen_note=arm.regimen.note,
+        regimen_note=arm.regimen.in_words,
         prophylaxis=tuple(world.mitigations[name].label for name in arm.mitigations),
         population_label=arm.population.label,
         window_d=model.model.contract.window_of(product.platform),
@@ -613,4 +615,6 @@ def _facts(
         missing=missing_ranges(model, observed),
         simulated=None,
         guidance=product_guidance(product),
+        published=published_rates((product,)),
+        grade3plus_model="" if severe is None else severe.label,
     )

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 from crsrisk.data.ensemble import load_ensemble
-from crsrisk.data.evidence_files import load_trials
-from crsrisk.data.evidence_use import ScoredFigure, scored_figures
-from crsrisk.data.explanation import EXPLANATION_NOTICE, INTERVAL_NAMES
+from crsrisk.data.explanation import INTERVAL_NAMES
 from crsrisk.data.files import write_text
-from crsrisk.data.grading_systems import ASTCT_GRADES, ASTCT_SOURCE
 from crsrisk.data.guidance import Guidance, load_guidance
 from crsrisk.data.identity import ADULT_YEARS, tumour_facts
 from crsrisk.data.json_text import json_tree
 from crsrisk.data.patient import COUNTS, COURSE, FLAGS, NUMBERS, read_patient
 from crsrisk.data.product import PLATFORMS, Product
 from crsrisk.data.product_names import plain
-from crsrisk.data.published_figures import wilson_interval
 from crsrisk.data.regimen_grid import grid_path, load_regimen_grid
 from crsrisk.data.ward_columns import WARD
 from crsrisk.data.world import World, load_world
@@ -55,13 +49,14 @@ from crsrisk.report.explorer import (
     PageRegimen,
     PatientKey,
     Prophylaxis,
-    PublishedRate,
     ServerData,
     TumourFacts,
     column_labels,
+    page_facts,
     render_explorer,
 )
 from crsrisk.report.guidance import product_guidance
+from crsrisk.report.published_rates import published_rates
 from crsrisk.results import Result
 from crsrisk.simulation.arm import make_arm
 from crsrisk.simulation.levers import STEROIDS
@@ -84,11 +79,6 @@ THERAPY = (
 _KEYS = {**NUMBERS, **{name: name for name in (*COUNTS, *FLAGS)}}
 # agents before the first dose that models read, with their column
 _AGENTS = {STEROIDS[0]: "has_steroid_premedication", "tocilizumab": "has_tocilizumab_prophylaxis"}
-_RATES: Mapping[str, Literal[1, 2, 3]] = {
-    "crs_any_rate": 1,
-    "crs_grade2plus_rate": 2,
-    "crs_grade3plus_rate": 3,
-}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -220,18 +210,15 @@ def page_data(pairs: Sequence[ModelPair], packed: Sequence[PackedPair]) -> PageD
     """Everything in the page but the models: the products that one of them was trained on, and what
     the files know of these.
     """
-    world, guidance, trials = load_world(), load_guidance(), load_trials()
+    world, guidance = load_world(), load_guidance()
     grid = load_regimen_grid()
     contracts = [pair.grade2plus.contract for pair in pairs]
     products = trained_products(pairs)
     asked = {column.name for contract in contracts for column in contract.columns}
-    known = {product.name: product for product in products}
     latest = max(contract.landmark_h for contract in contracts)
-    labels = {trial.name: trial.label for trial in trials}
     return PageData(
         format=FORMAT,
-        version=version("crsrisk"),
-        notice=pairs[0].grade2plus.notice,
+        **dict(page_facts(published_rates(products), notice=pairs[0].grade2plus.notice)),
         models=[pair.entry for pair in packed],
         products=[_page_product(product, world=world, guidance=guidance) for product in products],
         columns=[
@@ -246,18 +233,8 @@ def page_data(pairs: Sequence[ModelPair], packed: Sequence[PackedPair]) -> PageD
             Prophylaxis(name=name, label=world.mitigations[name].label, column=column)
             for name, column in _AGENTS.items()
         ],
-        published=[
-            _published(figure, trial=labels[figure.trial])
-            for figure in scored_figures(
-                [trial for trial in trials if trial.product in known], products=known
-            )
-            if figure.metric in _RATES
-        ],
         identity=identity_facts(products),
-        grades={str(grade): typeset(text) for grade, text in ASTCT_GRADES.items()},
-        grades_source=ASTCT_SOURCE,
         interval_names={str(holds): name for holds, name in INTERVAL_NAMES.items()},
-        explanation_notice=EXPLANATION_NOTICE,
         agents={
             name: typeset(world.mitigations[name].label.split(" (")[0])
             for name in sorted(() if grid is None else grid.agents())
@@ -376,20 +353,6 @@ def _page_regimen(product: Product, name: str, *, world: World) -> PageRegimen:
         note=typeset(regimen.in_words),
         row={column: row[column] for column in THERAPY},
         has_own_dose=regimen.amount_log_sd > 0,
-    )
-
-
-def _published(figure: ScoredFigure, *, trial: str) -> PublishedRate:
-    low, high = wilson_interval(figure.value, n=figure.n)
-    return PublishedRate(
-        product=figure.product,
-        grade=_RATES[figure.metric],
-        trial=typeset(trial),
-        events=figure.events,
-        n=figure.n,
-        low=low,
-        high=high,
-        is_verified=figure.verified,
     )
 
 

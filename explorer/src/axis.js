@@ -10,8 +10,8 @@ const TICKS = [0, 25, 50, 75, 100];
  * @property {string} label
  * @property {string} figure
  * @property {number} value 0-1
- * @property {number} low
- * @property {number} high
+ * @property {number | null} low null without an interval
+ * @property {number | null} high
  * @property {"patient" | "published" | "recalled"} kind
  */
 
@@ -44,7 +44,6 @@ export function axis(groups) {
 function drawn({ label, figure, value, low, high, kind }) {
   /** @param {number} share */
   const at = (share) => `${(100 * share).toFixed(2)}%`;
-  const hasInterval = !Number.isNaN(low);
   const middle = 8;
   return h(
     "li",
@@ -56,7 +55,8 @@ function drawn({ label, figure, value, low, high, kind }) {
       ...TICKS.map((tick) =>
         svg("line", { class: "grid", x1: `${tick}%`, x2: `${tick}%`, y1: 0, y2: 2 * middle }),
       ),
-      hasInterval &&
+      low !== null &&
+        high !== null &&
         svg("line", { class: "interval", x1: at(low), x2: at(high), y1: middle, y2: middle }),
       kind === "patient"
         ? svg("circle", { class: "point", cx: at(value), cy: middle, r: 6 })

@@ -20,43 +20,77 @@ const [STEP_X, STEP_Y, IN_A_ROW, PEOPLE] = [17, 18, 10, 100];
  * @returns {HTMLElement}
  */
 export function comparisonPanel(comparison) {
-  const { baseline, alternatives } = comparison;
-  const shown = h("div", { role: "status" });
+  const { baseline, alternatives, starts_at_model: isOne, why_none: whyNone } = comparison;
+  const shown = h("div", { class: "plans", role: "status" });
+  const told = heads(comparison);
   if (baseline === null || alternatives.length === 0) {
-    return h("div", { class: "comparison" }, heads(comparison), h("p", {}, comparison.why_none));
+    return h("div", { class: "comparison" }, told && h("p", {}, told), h("p", {}, whyNone));
   }
   /** @param {number} place */
   const show = (place) =>
     shown.replaceChildren(...pair(comparison, baseline.shares, alternatives[place]));
-  const choices = h(
-    "fieldset",
-    { class: "choices" },
-    h("legend", {}, "Compare with"),
-    ...alternatives.map(({ label }, place) => {
-      const input = h("input", { type: "radio", name: "alternative", checked: place === 0 });
-      input.addEventListener("change", () => show(place));
-      return h("label", { class: "check" }, input, " ", label);
-    }),
+  const choice = h(
+    "select",
+    {},
+    ...alternatives.map(({ label }, place) => h("option", { value: place }, typeset(label))),
   );
+  choice.addEventListener("change", () => show(Number(choice.value)));
   show(0);
   return h(
     "div",
     { class: "comparison" },
-    heads(comparison),
-    choices,
+    isOne ? null : h("p", {}, told),
+    h("p", { class: "choices" }, h("label", {}, "Compare with ", choice)),
     shown,
+    whyNone ? h("p", { class: "note" }, whyNone) : null,
     h(
-      "p",
-      { class: "note" },
-      comparison.why_none && `${comparison.why_none} `,
-      `${comparison.notice} ${comparison.n_people.toLocaleString("en")} simulated people in each arm, seed ${comparison.seed}.`,
+      "details",
+      {},
+      h("summary", {}, "All changes in numbers"),
+      h("ul", {}, ...alternatives.map((one) => h("li", {}, inOneLine(baseline.shares, one)))),
+      isOne && told ? h("p", {}, told) : null,
+      h("p", {}, howSimulated(comparison)),
     ),
   );
 }
 
 /**
- * The simulated headline beside the model's.
+ * The comparison as text: every change, and how it was simulated.
  * @param {Comparison} comparison
+ * @returns {string[]}
+ */
+export function comparisonLines(comparison) {
+  const { baseline, alternatives, why_none: whyNone } = comparison;
+  const told = heads(comparison);
+  return [
+    ...(told ? [told] : []),
+    ...(baseline ? alternatives.map((one) => `- ${inOneLine(baseline.shares, one)}`) : []),
+    ...(whyNone ? [whyNone] : []),
+    ...(baseline && alternatives.length
+      ? [`Effect on the tumour ${comparison.effect_on_tumour}.`, howSimulated(comparison)]
+      : []),
+  ];
+}
+
+/** @param {Comparison} comparison */
+function howSimulated({ notice, n_people: people, seed }) {
+  return `${notice} ${people.toLocaleString("en")} simulated people in each arm, seed ${seed}.`;
+}
+
+/**
+ * @param {GradeShares} plan
+ * @param {Alternative} changed
+ */
+function inOneLine(plan, changed) {
+  const [before, after] = [of100(plan.grade2plus.value), of100(changed.shares.grade2plus.value)];
+  const { label, difference } = changed;
+  return `${typeset(label)}: ${before} → ${after} of 100 (${errorAndSpread(difference.grade2plus)}).${severe(plan, changed)}`;
+}
+
+/**
+ * The simulated headline beside the model's; null where nothing was simulated.
+ * @param {Comparison} comparison
+ * @returns {string | null}
  */
 function heads({ model, risk, as_simulated: simulated, starts_at_model: isMoved, window }) {
   if (simulated === null) return null;
@@ -64,16 +98,12 @@ function heads({ model, risk, as_simulated: simulated, starts_at_model: isMoved,
     ? `Model ${model}: ${shareInWords(risk.grade2plus)}.`
     : `Model ${model}: cannot estimate.`;
   const moved = isMoved
-    ? " The comparison starts from the model’s number."
+    ? "The comparison starts from the model’s number."
     : risk
-      ? " They stand further apart than one number can; the comparison is as simulated."
-      : " The comparison is as simulated.";
-  return h(
-    "p",
-    {},
-    `Grade 2 or more ${window}. ${says} Simulated: ${shareInWords(simulated.grade2plus)}, Monte Carlo error ${errorOf(simulated.grade2plus)}.`,
-    moved,
-  );
+      ? "They stand further apart than one number can; the comparison is as simulated."
+      : "The comparison is as simulated.";
+  const simulator = `Simulated: ${shareInWords(simulated.grade2plus)}, Monte Carlo error ${errorOf(simulated.grade2plus)}.`;
+  return `Grade 2 or more ${window}. ${says} ${simulator} ${moved}`;
 }
 
 /**
@@ -88,7 +118,7 @@ function pair(comparison, plan, changed) {
   const either = Math.min(before, after);
   const differs = Math.abs(before - after);
   const isLess = after <= before;
-  const onlyOne = isLess ? "averted by the change" : "only with the change";
+  const onlyOne = isLess ? "averted" : "only with the change";
   const planLabel = comparison.baseline?.label ?? "";
   return [
     h(
@@ -100,15 +130,15 @@ function pair(comparison, plan, changed) {
     h(
       "ul",
       { class: "legend" },
-      key("either", `${either} have it either way`),
+      key("either", `${either} either way`),
       key(isLess ? "one" : "other", `${differs} ${onlyOne}`),
-      key("none", `${PEOPLE - either - differs} have it neither way`),
+      key("none", `${PEOPLE - either - differs} neither way`),
     ),
     h(
       "p",
       {},
       h("b", {}, `${changeInWords(after - before)} of 100`),
-      ` (Monte Carlo error ${errorOf(changed.difference.grade2plus)}${spread(changed.difference.grade2plus)}).`,
+      `${spread(changed.difference.grade2plus)}.`,
       severe(plan, changed),
       " ",
       h("b", {}, `Effect on the tumour ${comparison.effect_on_tumour}.`),
@@ -181,6 +211,11 @@ function severe(plan, changed) {
 function changeInWords(whole) {
   if (whole === 0) return "No more and no fewer";
   return `${Math.abs(whole)} ${whole < 0 ? "fewer" : "more"}`;
+}
+
+/** @param {Share} difference */
+function errorAndSpread(difference) {
+  return `Monte Carlo error ${errorOf(difference)}${spread(difference)}`;
 }
 
 /**

@@ -1,4 +1,4 @@
-/** What the page says of one patient, as words and numbers; nothing of how it looks. */
+/** What the page's engine says of one patient, as words and numbers; nothing of how it looks. */
 
 import { withCourse } from "./course.js";
 import { explain } from "./explain.js";
@@ -17,7 +17,7 @@ import {
   windowInWords,
 } from "./wording.js";
 
-/** @import { MedianPatient, PageData, PageProduct, PublishedRate, Row } from "./types.js" */
+/** @import { Answer, GradeAnswer, MedianPatient, PageData, PageFacts, PageProduct, PublishedRate, RiskAnswer, Row, ShownProduct } from "./types.js" */
 /** @import { Entries } from "./entries.js" */
 /** @import { Explanation } from "./explain.js" */
 /** @import { Model, ModelPair } from "./model.js" */
@@ -27,28 +27,8 @@ const FEWEST_VALUES = 3; // of the patient, before a number is shown
 const N_REASONS = 3; // shown in each direction
 
 /**
- * @typedef {object} GradeContent
- * @property {Estimate} estimate
- * @property {string} count "38", "fewer than 1"
- * @property {string} sentence
- * @property {string} range
- *
- * @typedef {{wholePoints: number, text: string}} ReasonContent
- *
- * @typedef {object} RiskContent
- * @property {"risk"} kind
- * @property {GradeContent} grade2plus
- * @property {GradeContent | null} grade3plus
- * @property {string} intervalName
- * @property {string} covers
- * @property {string} refitRange "" where it is what is shown first
- * @property {string[]} warnings
- * @property {{start: string, up: ReasonContent[], down: ReasonContent[], rest: number}} reasons
- * @property {Row} row
- *
  * @typedef {{kind: "waiting", text: string}} WaitingContent
- * @typedef {{kind: "cannot", because: string[], row: Row}} CannotContent
- * @typedef {RiskContent | WaitingContent | CannotContent} Content
+ * @typedef {(Answer & {row: Row}) | WaitingContent} Content
  */
 
 /**
@@ -75,12 +55,24 @@ export function contentOf(page, pair, entries) {
     if ("problem" in course) return waiting(course.problem);
     row = course.row;
   }
+  return { ...answerOf(page, pair, product, row), row };
+}
+
+/**
+ * What the models say of a patient.
+ * @param {Pick<PageData, "identity" | "interval_names">} page
+ * @param {ModelPair} pair
+ * @param {Pick<PageProduct, "name" | "label" | "platform">} product
+ * @param {Row} row
+ * @returns {Answer}
+ */
+export function answerOf(page, pair, product, row) {
   const prediction = predict(pair.grade2plus, page.identity, row);
   if (prediction.risk === null) {
     const because = prediction.because.map((text) => inLabels(text, pair.grade2plus));
-    return { kind: "cannot", because, row };
+    return { kind: "cannot", because, instead: [], warnings: [] };
   }
-  return riskContent(page, pair, product, row);
+  return riskAnswer(page, pair, product, row);
 }
 
 /**
@@ -110,13 +102,13 @@ function waiting(text) {
 }
 
 /**
- * @param {PageData} page
+ * @param {Pick<PageData, "interval_names">} page
  * @param {ModelPair} pair
- * @param {PageProduct} product
+ * @param {Pick<PageProduct, "name" | "label" | "platform">} product
  * @param {Row} row
- * @returns {RiskContent}
+ * @returns {RiskAnswer}
  */
-function riskContent(page, pair, product, row) {
+function riskAnswer(page, pair, product, row) {
   const { contract, document } = pair.grade2plus;
   const landmark = contract.landmark_h;
   const risk = patientRisk(pair, row);
@@ -125,15 +117,18 @@ function riskContent(page, pair, product, row) {
   const whom = landmark
     ? `patients like this one at ${hoursInWords(landmark)}, without grade 2 or more so far`
     : "patients like this one";
-  /** @param {Estimate} estimate @param {string} start @param {string} end @returns {GradeContent} */
-  const graded = (estimate, start, end) => ({
-    estimate,
-    count: aboutOf100(estimate.value).replace(/^about /, ""),
-    sentence: `${start}, ${aboutOf100(estimate.value)} would develop ${end}.`,
-    range: Number.isNaN(estimate.low) ? "" : rangeOf100(estimate.low, estimate.high),
+  /** @param {Estimate} estimate @param {string} start @param {string} end @returns {GradeAnswer} */
+  const graded = ({ value, low, high }, start, end) => ({
+    value,
+    low: Number.isNaN(low) ? null : low,
+    high: Number.isNaN(high) ? null : high,
+    count: aboutOf100(value).replace(/^about /, ""),
+    sentence: `${start}, ${aboutOf100(value)} would develop ${end}.`,
+    range: Number.isNaN(low) ? "" : rangeOf100(low, high),
   });
   const range = risk.refitRange?.grade2plus;
   const { value, low, high } = risk.grade2plus;
+  const covers = document.covers[risk.holds];
   const isInside = !(value < low || value > high);
   return {
     kind: "risk",
@@ -143,36 +138,37 @@ function riskContent(page, pair, product, row) {
       `CRS of grade 2 or more ${window}`,
     ),
     grade3plus:
-      risk.grade3plus && graded(risk.grade3plus, "Of the same 100", "CRS of grade 3 or more"),
-    intervalName: page.interval_names[risk.holds],
-    covers:
-      `${document.covers[risk.holds] ?? ""}.` +
-      (isInside ? "" : " The number itself lies outside: most worlds disagree with it."),
-    refitRange: range
-      ? `${page.interval_names.refitting} alone ${rangeOf100(range.low, range.high)}.`
+      risk.grade3plus && graded(risk.grade3plus, "Of the same 100", "grade 3 or more"),
+    interval_name: page.interval_names[risk.holds],
+    covers: Number.isNaN(low) || !covers
+      ? ""
+      : `${covers}.${isInside ? "" : " The number itself lies outside: most worlds disagree with it."}`,
+    refit_range: range
+      ? `${page.interval_names.refitting} alone ${rangeOf100(range.low, range.high)}` +
+        ` (95%, ${document.refits?.refits.length} refits).`
       : "",
+    beside: "",
     warnings: warningsAbout(pair, product, row, risk).map(typeset),
-    reasons: reasonsContent(product, landmark, explain(pair.grade2plus, row), risk),
-    row,
+    reasons: reasonLines(product, landmark, explain(pair.grade2plus, row), risk),
   };
 }
 
 /**
- * @param {PageProduct} product
+ * @param {Pick<PageProduct, "label">} product
  * @param {number} landmark
  * @param {Explanation} explanation
  * @param {PatientRisk} risk
- * @returns {RiskContent["reasons"]}
+ * @returns {RiskAnswer["reasons"]}
  */
-function reasonsContent(product, landmark, explanation, risk) {
+function reasonLines(product, landmark, explanation, risk) {
   const base = of100(expit(explanation.baseLogOdds));
   const told = explanation.reasons.map(({ wholePoints, short }) => ({
-    wholePoints,
+    of_100: wholePoints,
     text: typeset(short),
   }));
-  const up = told.filter(({ wholePoints }) => wholePoints > 0).slice(0, N_REASONS);
-  const down = told.filter(({ wholePoints }) => wholePoints < 0).slice(0, N_REASONS);
-  const shown = [...up, ...down].reduce((sum, { wholePoints }) => sum + wholePoints, 0);
+  const up = told.filter(({ of_100: whole }) => whole > 0).slice(0, N_REASONS);
+  const down = told.filter(({ of_100: whole }) => whole < 0).slice(0, N_REASONS);
+  const shown = [...up, ...down].reduce((sum, { of_100: whole }) => sum + whole, 0);
   const name = referenceInWords(explanation.reference, product, landmark);
   return {
     start: `The reasons start from ${name}: ${base} of 100.`,
@@ -185,7 +181,7 @@ function reasonsContent(product, landmark, explanation, risk) {
 /**
  * Whom a patient's reasons compare him with.
  * @param {MedianPatient} reference
- * @param {PageProduct} product
+ * @param {Pick<PageProduct, "label">} product
  * @param {number} landmark
  * @returns {string}
  */
@@ -201,43 +197,13 @@ function referenceInWords(reference, product, landmark) {
 
 /**
  * Published rates of a product by grade.
- * @param {PageData} page
- * @param {PageProduct} product
+ * @param {PageFacts} page
+ * @param {ShownProduct} product
  * @param {1 | 2 | 3} grade this one or more
  * @returns {PublishedRate[]}
  */
 export function publishedRates(page, product, grade) {
   return page.published.filter((one) => one.product === product.name && one.grade === grade);
-}
-
-/**
- * The page as plain text, for a letter or a record.
- * @param {PageData} page
- * @param {Entries} entries
- * @param {Content} content
- * @param {string[]} made lines on how it was made
- * @returns {string}
- */
-export function asText(page, entries, content, made) {
-  const lines = [page.notice, ""];
-  lines.push(...entries.told.map(({ label, value }) => `${label}: ${value}`), "");
-  if (content.kind === "waiting") lines.push(content.text);
-  if (content.kind === "cannot") {
-    lines.push("Cannot estimate, because:", ...content.because.map((text) => `- ${text}`));
-  }
-  if (content.kind === "risk") {
-    for (const grade of [content.grade2plus, content.grade3plus]) {
-      if (grade) lines.push(grade.sentence, `${content.intervalName}: ${grade.range}.`);
-    }
-    lines.push(`Grade 2 (${page.grades_source}): ${page.grades[2]}.`);
-    if (content.warnings.length) lines.push("", ...content.warnings.map((text) => `- ${text}`));
-    lines.push("", content.reasons.start);
-    for (const reason of [...content.reasons.up, ...content.reasons.down]) {
-      lines.push(`${signed(reason.wholePoints)} of 100: ${reason.text}`);
-    }
-    lines.push(page.explanation_notice);
-  }
-  return [...lines, "", ...made].join("\n");
 }
 
 /**

@@ -7,14 +7,16 @@ import { h } from "./dom.js";
 /**
  * The panels, closed until they are opened.
  * @param {ProductGuidance} guidance
+ * @param {string} waits when the first signs came in simulated patients; "" where none were simulated
  * @returns {HTMLElement[]}
  */
-export function guidancePanels(guidance) {
+export function guidancePanels(guidance, waits) {
   return [
-    h("h3", {}, "What is published"),
+    h("h3", { class: "published-title" }, "What is published"),
     panel(
       "Watch",
       h("p", {}, guidance.observation),
+      ...(waits ? [h("p", {}, `${waits} `, h("span", { class: "mark" }, "[simulated]"))] : []),
       ...guidance.watch.flatMap(groupOf),
     ),
     panel("If fever", listOf(guidance.fever_first), feverTable(guidance)),

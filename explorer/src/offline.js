@@ -10,6 +10,7 @@ import { windowInWords } from "./wording.js";
 /** @import { Comparison, GridChange, PageData, RegimenGrid, RiskBand, Share } from "./types.js" */
 /** @import { Content } from "./content.js" */
 /** @import { Entries } from "./entries.js" */
+/** @import { Simulation } from "./simulate.js" */
 
 const NOTICE = "In simulated patients of like risk, not in this one.";
 
@@ -31,11 +32,11 @@ export function comparisonOf(page, grid, { product, regimen, landmark, row }, co
     regimen.name === product.default_regimen &&
     page.prophylaxis.every(({ column }) => row[column] === regimen.row[column]);
   const changes = grid.products.find((one) => one.product === product.name)?.changes ?? [];
-  const known = changes.filter((change) => bandOf(change, content.grade2plus.estimate.value));
+  const known = changes.filter((change) => bandOf(change, content.grade2plus.value));
   if (!isPlan || known.length === 0) return null;
-  const { estimate } = content.grade2plus;
+  const { value: risk, low, high } = content.grade2plus;
   const people = changes[0].bands.reduce((sum, band) => sum + band.n_with_event + band.n_without, 0);
-  const own = { value: estimate.value, low: estimate.low, high: estimate.high, mc_error: null };
+  const own = { value: risk, low, high, mc_error: null };
   return {
     model: "",
     window: windowInWords(product.window_d, 0),
@@ -44,8 +45,8 @@ export function comparisonOf(page, grid, { product, regimen, landmark, row }, co
     starts_at_model: true,
     baseline: { label: "As planned", shares: { grade2plus: own, grade3plus: null } },
     alternatives: known.map((change) => {
-      const difference = differenceOf(change, estimate.value);
-      const after = { ...difference, value: estimate.value + difference.value, low: null, high: null };
+      const difference = differenceOf(change, risk);
+      const after = { ...difference, value: risk + difference.value, low: null, high: null };
       return {
         label: change.label,
         kind: change.kind,
@@ -100,6 +101,7 @@ export function differenceOf(change, risk) {
  * The panel, which keeps its choice while the patient changes.
  * @param {PageData} page
  * @param {RegimenGrid} grid
+ * @returns {Simulation}
  */
 export function offlineOf(page, grid) {
   const place = h("div", {});
@@ -110,22 +112,25 @@ export function offlineOf(page, grid) {
     place,
   );
   let [made, chosen] = ["", 0];
+  /** @type {Comparison | null} */
+  let inSight = null;
   section.addEventListener("change", ({ target }) => {
-    chosen = [...section.querySelectorAll("input")].findIndex((one) => one === target);
+    if (target instanceof HTMLSelectElement) chosen = Number(target.value);
   });
   return {
-    /**
-     * @param {Entries} entries
-     * @param {Content} content
-     */
+    comparison: () => inSight,
     show(entries, content) {
       const comparison = comparisonOf(page, grid, entries, content);
       section.hidden = comparison === null;
+      inSight = comparison;
       const text = JSON.stringify(comparison);
       if (comparison !== null && text !== made) {
         place.replaceChildren(comparisonPanel(comparison));
-        const inputs = section.querySelectorAll("input");
-        if (chosen > 0 && chosen < inputs.length) inputs[chosen].click();
+        const choice = section.querySelector("select");
+        if (choice && chosen > 0 && chosen < choice.length) {
+          choice.value = String(chosen);
+          choice.dispatchEvent(new Event("change"));
+        }
       }
       made = text;
       return section;

@@ -10,7 +10,9 @@ import { h } from "./dom.js";
 const WAITING = "Simulating: about half a minute, a little longer the first time.";
 
 /**
- * @typedef {{show: (entries: Entries, content: Content) => HTMLElement}} Simulation
+ * @typedef {object} Simulation
+ * @property {(entries: Entries, content: Content) => HTMLElement} show
+ * @property {() => Comparison | null} comparison that is in sight
  */
 
 /**
@@ -36,6 +38,8 @@ export function simulationOf(page) {
     shown,
   );
   let [wanted, address] = ["", ""];
+  /** @type {Comparison | null} */
+  let inSight = null;
 
   async function simulate() {
     const asked = wanted;
@@ -47,6 +51,7 @@ export function simulationOf(page) {
     if (typeof found === "string") return state.replaceChildren(found);
     state.replaceChildren("Simulated.");
     shown.replaceChildren(comparisonPanel(found));
+    inSight = found;
     button.hidden = true;
   }
   button.addEventListener("click", simulate);
@@ -65,9 +70,11 @@ export function simulationOf(page) {
         button.hidden = false;
         state.replaceChildren();
         shown.replaceChildren();
+        inSight = null;
       }
       return section;
     },
+    comparison: () => inSight,
   };
 }
 

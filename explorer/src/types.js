@@ -165,17 +165,11 @@
  * @property {Record<string, string | number | boolean>} row
  * @property {boolean} has_own_dose
  *
- * @typedef {object} PageProduct
- * @property {string} name
- * @property {string} label
- * @property {string[]} other_names
- * @property {string} platform
- * @property {number} window_d
- * @property {string} tumour_type
- * @property {string} tumour_label
- * @property {string} default_regimen
- * @property {PageRegimen[]} regimens
- * @property {ProductGuidance} guidance
+ * @typedef {{name: string, label: string, guidance: ProductGuidance}} ShownProduct
+ *
+ * @typedef {ShownProduct & {other_names: string[], platform: string, window_d: number,
+ *   tumour_type: string, tumour_label: string, default_regimen: string,
+ *   regimens: PageRegimen[]}} PageProduct
  *
  * @typedef {object} PublishedRate
  * @property {string} product
@@ -211,23 +205,27 @@
  * @property {number} landmark_h
  * @property {string} sha256
  *
- * @typedef {object} PageData
- * @property {"crsrisk explorer 1"} format
+ * @typedef {object} PageFacts what a result is shown with, whoever computed it
  * @property {string} version
  * @property {string} notice
+ * @property {PublishedRate[]} published
+ * @property {Record<string, string>} grades
+ * @property {string} grades_source
+ * @property {string} explanation_notice
+ *
+ * @typedef {object} ExplorerData
+ * @property {"crsrisk explorer 1"} format
  * @property {PairEntry[]} models
  * @property {PageProduct[]} products
  * @property {InputColumn[]} columns
  * @property {{stem: string, column: InputColumn}[]} course
  * @property {number[]} hours
  * @property {{name: string, label: string, column: string}[]} prophylaxis
- * @property {PublishedRate[]} published
  * @property {IdentityFacts} identity
- * @property {Record<string, string>} grades
- * @property {string} grades_source
  * @property {Record<string, string>} interval_names
- * @property {string} explanation_notice
  * @property {Record<string, string>} agents labels of what the regimens' tab gives before dose 1
+ *
+ * @typedef {PageFacts & ExplorerData} PageData
  *
  * @typedef {object} RegimenSettings of `crsrisk/data/regimen_design.py`
  * @property {"as_planned" | "none"} step_up
@@ -313,6 +311,56 @@
  * @property {"unknown"} effect_on_tumour
  * @property {string} why_none
  * @property {string} notice
+ *
+ * Answers about one patient: computed by the page's own engine, or by Python and embedded in the page
+ * (`crsrisk/report/patient_page.py`).
+ *
+ * @typedef {object} GradeAnswer
+ * @property {number} value 0-1
+ * @property {number | null} low
+ * @property {number | null} high
+ * @property {string} count "38", "fewer than 1"
+ * @property {string} sentence
+ * @property {string} range "" without an interval
+ *
+ * @typedef {{of_100: number, text: string}} ReasonLine
+ *
+ * @typedef {object} RiskAnswer
+ * @property {"risk"} kind
+ * @property {GradeAnswer} grade2plus
+ * @property {GradeAnswer | null} grade3plus
+ * @property {string} interval_name
+ * @property {string} covers "" without an interval
+ * @property {string} refit_range "" where it is what is shown first
+ * @property {string} beside the simulator's number, where it is another one
+ * @property {string[]} warnings
+ * @property {{start: string, up: ReasonLine[], down: ReasonLine[], rest: number}} reasons
+ *
+ * @typedef {object} NoAnswer
+ * @property {"cannot"} kind
+ * @property {string[]} because
+ * @property {string[]} instead what is simulated in its place
+ * @property {string[]} warnings
+ *
+ * @typedef {RiskAnswer | NoAnswer} Answer
+ * @typedef {{label: string, value: string, is_outside?: boolean}} Entered
+ * @typedef {{title: string, groups: {title: string, lines: string[]}[]}} Note
+ *
+ * @typedef {object} EmbeddedPatient
+ * @property {"crsrisk patient page 1"} format
+ * @property {string} title
+ * @property {string} label
+ * @property {string[]} models
+ * @property {string} inputs_sha256
+ * @property {ShownProduct} product
+ * @property {Entered[]} entered
+ * @property {Answer} answer
+ * @property {string[]} spread
+ * @property {Comparison | null} comparison
+ * @property {string} waits
+ * @property {Note[]} notes
+ *
+ * @typedef {PageFacts & EmbeddedPatient} PatientPage
  */
 
 export {};

@@ -81,7 +81,7 @@ export function missingRanges(model, row) {
 /**
  * Warnings about a patient who has a number, the gravest first.
  * @param {ModelPair} pair
- * @param {PageProduct} product
+ * @param {Pick<PageProduct, "name" | "label">} product
  * @param {Row} row
  * @param {PatientRisk} risk
  * @returns {string[]}
@@ -98,7 +98,7 @@ export function warningsAbout(pair, product, row, risk) {
 
 /**
  * @param {Model} model
- * @param {PageProduct} product
+ * @param {Pick<PageProduct, "name" | "label">} product
  * @param {Row} row
  */
 function untrainedPlan(model, product, row) {

@@ -227,35 +227,35 @@
     return { digits: count === 0 ? raised : raised.slice(0, count), exponent };
   }
   function general(value, digits = 6) {
-    const sign2 = value < 0 || Object.is(value, -0) ? "-" : "";
-    if (value === 0) return `${sign2}0`;
+    const sign = value < 0 || Object.is(value, -0) ? "-" : "";
+    if (value === 0) return `${sign}0`;
     const found = significantDigits(value, digits);
     const { exponent } = found;
     const stripped = found.digits.replace(/0+$/, "");
     if (exponent < -4 || exponent >= digits) {
       const [first, ...others] = stripped;
       const power = `${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
-      return `${sign2}${first}${others.length ? `.${others.join("")}` : ""}e${power}`;
+      return `${sign}${first}${others.length ? `.${others.join("")}` : ""}e${power}`;
     }
-    if (exponent < 0) return `${sign2}0.${"0".repeat(-exponent - 1)}${stripped}`;
+    if (exponent < 0) return `${sign}0.${"0".repeat(-exponent - 1)}${stripped}`;
     const whole = stripped.slice(0, exponent + 1).padEnd(exponent + 1, "0");
     const decimals = stripped.slice(exponent + 1);
-    return `${sign2}${whole}${decimals ? `.${decimals}` : ""}`;
+    return `${sign}${whole}${decimals ? `.${decimals}` : ""}`;
   }
   function fixed(value, decimals) {
-    const sign2 = value < 0 || Object.is(value, -0) ? "-" : "";
+    const sign = value < 0 || Object.is(value, -0) ? "-" : "";
     const zero = `0${decimals ? `.${"0".repeat(decimals)}` : ""}`;
-    if (value === 0) return sign2 + zero;
+    if (value === 0) return sign + zero;
     const first = Number(Math.abs(value).toExponential(100).split("e")[1]);
     const count = first + 1 + decimals;
-    if (count < 0) return sign2 + zero;
+    if (count < 0) return sign + zero;
     const { digits, exponent } = significantDigits(value, count);
-    if (count === 0 && digits === "0") return sign2 + zero;
+    if (count === 0 && digits === "0") return sign + zero;
     const all = exponent < 0 ? "0".repeat(-exponent) + digits : digits;
     const places = Math.max(exponent, 0) + 1;
     const whole = all.slice(0, places).padEnd(places, "0");
     const rest = all.slice(whole.length).slice(0, decimals).padEnd(decimals, "0");
-    return `${sign2}${whole}${decimals ? `.${rest}` : ""}`;
+    return `${sign}${whole}${decimals ? `.${rest}` : ""}`;
   }
   function grouped(value, decimals = 0) {
     const [whole, rest] = fixed(value, decimals).split(".");
@@ -546,12 +546,12 @@
     const exact = points.map((value) => 100 * value);
     const whole = exact.map(Math.trunc);
     const short = total - whole.reduce((sum, value) => sum + value, 0);
-    const sign2 = short > 0 ? 1 : -1;
-    const left = exact.map((value, place) => Math.max(sign2 * (value - whole[place]), 0));
+    const sign = short > 0 ? 1 : -1;
+    const left = exact.map((value, place) => Math.max(sign * (value - whole[place]), 0));
     const order = [...exact.keys()].sort(
       (one, other) => left[other] - left[one] || Math.abs(exact[other]) - Math.abs(exact[one])
     );
-    for (const place of order.slice(0, Math.abs(short))) whole[place] += sign2;
+    for (const place of order.slice(0, Math.abs(short))) whole[place] += sign;
     return whole.map((value) => value || 0);
   }
   function featuresOf(model, variable) {
@@ -568,9 +568,9 @@
         variable.unit
       );
     }
-    const shown2 = names.includes(variable.name) ? variable.name : names.find((name) => name.includes("__max__")) ?? names[0];
-    const value = numberOf(row2, shown2);
-    if (model.columns.get(shown2)?.kind === "flag") return flagInWords(shown2, value);
+    const shown = names.includes(variable.name) ? variable.name : names.find((name) => name.includes("__max__")) ?? names[0];
+    const value = numberOf(row2, shown);
+    if (model.columns.get(shown)?.kind === "flag") return flagInWords(shown, value);
     if (Number.isNaN(value)) return "not measured";
     return amount(variable.name, number(value), variable.unit);
   }
@@ -724,8 +724,8 @@
     const many = share > 0.9 ? "nearly all" : `${fixed(100 * share, 0)} of 100`;
     const unit = model.columns.get(name)?.unit ?? "1";
     const span = ends.join(" to ");
-    const told2 = unit === "1" ? span : amount(name, span, unit);
-    return `${label(model, name)} (${name}) is far from that of training patients ${groupInWords(group)} (${many}: ${told2})`;
+    const told = unit === "1" ? span : amount(name, span, unit);
+    return `${label(model, name)} (${name}) is far from that of training patients ${groupInWords(group)} (${many}: ${told})`;
   }
   function groupInWords(group) {
     const [kind, grade = ""] = group.split(", grade ");
@@ -791,9 +791,9 @@
     }
     for (const { column, expected } of contradictions(row2, identity)) {
       isRefused = true;
-      const told2 = `${column} contradicts another column; expected ${expected}.`;
-      reasons.unshift(told2);
-      because.unshift(told2);
+      const told = `${column} contradicts another column; expected ${expected}.`;
+      reasons.unshift(told);
+      because.unshift(told);
     }
     const outside = isRefused ? "" : whyOutside(model, row2);
     if (outside) {
@@ -1019,13 +1019,13 @@
   }
   function missingValues(model, row2) {
     const columns = missingGroups(model, row2).map((names2) => names2[0]);
-    const told2 = missingRanges(model, row2).filter(({ risks }) => Math.abs(of100(risks[1]) - of100(risks[0])) >= MATTERS).slice(0, MOST_MISSING);
-    const others = columns.filter((name) => !told2.some((one) => one.column === name));
+    const told = missingRanges(model, row2).filter(({ risks }) => Math.abs(of100(risks[1]) - of100(risks[0])) >= MATTERS).slice(0, MOST_MISSING);
+    const others = columns.filter((name) => !told.some((one) => one.column === name));
     const measured = others.filter((name) => name !== "is_female");
     const names = measured.map((name) => model.document.labels[name].label).join(", ");
-    const sentences = told2.map((missing) => missingSentence(model, missing));
+    const sentences = told.map((missing) => missingSentence(model, missing));
     if (measured.length < others.length) sentences.push("Sex not recorded.");
-    if (measured.length) sentences.push(`${told2.length ? "Also not" : "Not"} measured: ${names}.`);
+    if (measured.length) sentences.push(`${told.length ? "Also not" : "Not"} measured: ${names}.`);
     return sentences;
   }
   function missingSentence(model, missing) {
@@ -1061,7 +1061,7 @@
   // src/content.js
   var FEWEST_VALUES = 3;
   var N_REASONS = 3;
-  function contentOf(page2, pair2, entries) {
+  function contentOf(page, pair2, entries) {
     const { product, problems, count } = entries;
     if (product === null && !problems.has("product")) return waiting("Choose a product.");
     if (problems.size || product === null) {
@@ -1075,43 +1075,49 @@
     const { contract } = pair2.grade2plus;
     let { row: row2 } = entries;
     if (contract.landmark_h) {
-      const course2 = withCourse(row2, entries.readings, contract, page2.hours);
+      const course2 = withCourse(row2, entries.readings, contract, page.hours);
       if ("problem" in course2) return waiting(course2.problem);
       row2 = course2.row;
     }
-    const prediction = predict(pair2.grade2plus, page2.identity, row2);
+    return { ...answerOf(page, pair2, product, row2), row: row2 };
+  }
+  function answerOf(page, pair2, product, row2) {
+    const prediction = predict(pair2.grade2plus, page.identity, row2);
     if (prediction.risk === null) {
       const because = prediction.because.map((text) => inLabels(text, pair2.grade2plus));
-      return { kind: "cannot", because, row: row2 };
+      return { kind: "cannot", because, instead: [], warnings: [] };
     }
-    return riskContent(page2, pair2, product, row2);
+    return riskAnswer(page, pair2, product, row2);
   }
   function inLabels(text, model) {
     const names = Object.keys(model.document.labels).sort((one, other) => other.length - one.length);
-    const told2 = names.reduce(
+    const told = names.reduce(
       (said3, name) => said3.replaceAll(` (${name})`, "").replace(new RegExp(`(?<!\\w)${name}(?!\\w)`, "g"), model.document.labels[name].label),
       text.replace(/^Cannot estimate: /, "")
     );
-    return typeset(told2[0].toUpperCase() + told2.slice(1));
+    return typeset(told[0].toUpperCase() + told.slice(1));
   }
   function waiting(text) {
     return { kind: "waiting", text };
   }
-  function riskContent(page2, pair2, product, row2) {
+  function riskAnswer(page, pair2, product, row2) {
     const { contract, document: document2 } = pair2.grade2plus;
     const landmark = contract.landmark_h;
     const risk = patientRisk(pair2, row2);
     const days = contract.window_d[product.platform] ?? contract.window_d.default;
     const window = windowInWords(days, landmark);
     const whom = landmark ? `patients like this one at ${hoursInWords(landmark)}, without grade 2 or more so far` : "patients like this one";
-    const graded = (estimate, start, end) => ({
-      estimate,
-      count: aboutOf100(estimate.value).replace(/^about /, ""),
-      sentence: `${start}, ${aboutOf100(estimate.value)} would develop ${end}.`,
-      range: Number.isNaN(estimate.low) ? "" : rangeOf100(estimate.low, estimate.high)
+    const graded = ({ value: value2, low: low2, high: high2 }, start, end) => ({
+      value: value2,
+      low: Number.isNaN(low2) ? null : low2,
+      high: Number.isNaN(high2) ? null : high2,
+      count: aboutOf100(value2).replace(/^about /, ""),
+      sentence: `${start}, ${aboutOf100(value2)} would develop ${end}.`,
+      range: Number.isNaN(low2) ? "" : rangeOf100(low2, high2)
     });
     const range = risk.refitRange?.grade2plus;
     const { value, low, high } = risk.grade2plus;
+    const covers = document2.covers[risk.holds];
     const isInside = !(value < low || value > high);
     return {
       kind: "risk",
@@ -1120,59 +1126,38 @@
         `Of 100 ${whom}`,
         `CRS of grade 2 or more ${window}`
       ),
-      grade3plus: risk.grade3plus && graded(risk.grade3plus, "Of the same 100", "CRS of grade 3 or more"),
-      intervalName: page2.interval_names[risk.holds],
-      covers: `${document2.covers[risk.holds] ?? ""}.` + (isInside ? "" : " The number itself lies outside: most worlds disagree with it."),
-      refitRange: range ? `${page2.interval_names.refitting} alone ${rangeOf100(range.low, range.high)}.` : "",
+      grade3plus: risk.grade3plus && graded(risk.grade3plus, "Of the same 100", "grade 3 or more"),
+      interval_name: page.interval_names[risk.holds],
+      covers: Number.isNaN(low) || !covers ? "" : `${covers}.${isInside ? "" : " The number itself lies outside: most worlds disagree with it."}`,
+      refit_range: range ? `${page.interval_names.refitting} alone ${rangeOf100(range.low, range.high)} (95%, ${document2.refits?.refits.length} refits).` : "",
+      beside: "",
       warnings: warningsAbout(pair2, product, row2, risk).map(typeset),
-      reasons: reasonsContent(product, landmark, explain(pair2.grade2plus, row2), risk),
-      row: row2
+      reasons: reasonLines(product, landmark, explain(pair2.grade2plus, row2), risk)
     };
   }
-  function reasonsContent(product, landmark, explanation, risk) {
+  function reasonLines(product, landmark, explanation, risk) {
     const base = of100(expit(explanation.baseLogOdds));
-    const told2 = explanation.reasons.map(({ wholePoints: wholePoints2, short }) => ({
-      wholePoints: wholePoints2,
+    const told = explanation.reasons.map(({ wholePoints: wholePoints2, short }) => ({
+      of_100: wholePoints2,
       text: typeset(short)
     }));
-    const up = told2.filter(({ wholePoints: wholePoints2 }) => wholePoints2 > 0).slice(0, N_REASONS);
-    const down = told2.filter(({ wholePoints: wholePoints2 }) => wholePoints2 < 0).slice(0, N_REASONS);
-    const shown2 = [...up, ...down].reduce((sum, { wholePoints: wholePoints2 }) => sum + wholePoints2, 0);
+    const up = told.filter(({ of_100: whole }) => whole > 0).slice(0, N_REASONS);
+    const down = told.filter(({ of_100: whole }) => whole < 0).slice(0, N_REASONS);
+    const shown = [...up, ...down].reduce((sum, { of_100: whole }) => sum + whole, 0);
     const name = referenceInWords(explanation.reference, product, landmark);
     return {
       start: `The reasons start from ${name}: ${base} of 100.`,
       up,
       down,
-      rest: of100(risk.grade2plus.value) - base - shown2
+      rest: of100(risk.grade2plus.value) - base - shown
     };
   }
   function referenceInWords(reference, product, landmark) {
     const name = reference.group === "product" ? `the median patient under ${shortLabel(product.label)}` : reference.group === "platform" ? `the median patient under products of the platform ${plainName(reference.name)}, given this one` : "the median of all training patients, given this product";
     return name + (landmark ? ` still at risk at ${hoursInWords(landmark)}` : "");
   }
-  function publishedRates(page2, product, grade) {
-    return page2.published.filter((one) => one.product === product.name && one.grade === grade);
-  }
-  function asText(page2, entries, content, made2) {
-    const lines = [page2.notice, ""];
-    lines.push(...entries.told.map(({ label: label2, value }) => `${label2}: ${value}`), "");
-    if (content.kind === "waiting") lines.push(content.text);
-    if (content.kind === "cannot") {
-      lines.push("Cannot estimate, because:", ...content.because.map((text) => `- ${text}`));
-    }
-    if (content.kind === "risk") {
-      for (const grade of [content.grade2plus, content.grade3plus]) {
-        if (grade) lines.push(grade.sentence, `${content.intervalName}: ${grade.range}.`);
-      }
-      lines.push(`Grade 2 (${page2.grades_source}): ${page2.grades[2]}.`);
-      if (content.warnings.length) lines.push("", ...content.warnings.map((text) => `- ${text}`));
-      lines.push("", content.reasons.start);
-      for (const reason of [...content.reasons.up, ...content.reasons.down]) {
-        lines.push(`${signed(reason.wholePoints)} of 100: ${reason.text}`);
-      }
-      lines.push(page2.explanation_notice);
-    }
-    return [...lines, "", ...made2].join("\n");
+  function publishedRates(page, product, grade) {
+    return page.published.filter((one) => one.product === product.name && one.grade === grade);
   }
   function signed(whole) {
     return whole > 0 ? `+${whole}` : whole < 0 ? `−${-whole}` : "0";
@@ -1185,6 +1170,11 @@
     set(element, attributes);
     element.append(...nodes(children));
     return element;
+  }
+  function byId(id) {
+    const found = document.getElementById(id);
+    if (found === null) throw new Error(`the page has no #${id}`);
+    return found;
   }
   function svg(tag, attributes = {}, ...children) {
     const element = document.createElementNS(SVG, tag);
@@ -1203,6 +1193,197 @@
       if (value === null || value === void 0 || value === false) continue;
       element.setAttribute(name, value === true ? "" : String(value));
     }
+  }
+
+  // src/comparison.js
+  var PERSON = "M5 0a2.3 2.3 0 1 1 0 4.6a2.3 2.3 0 1 1 0 -4.6M1.6 5.4h6.8a1 1 0 0 1 1 1v5.2a1 1 0 0 1 -1 1h-6.8a1 1 0 0 1 -1 -1v-5.2a1 1 0 0 1 1 -1";
+  var [STEP_X, STEP_Y, IN_A_ROW, PEOPLE] = [17, 18, 10, 100];
+  function comparisonPanel(comparison) {
+    const { baseline, alternatives, starts_at_model: isOne, why_none: whyNone } = comparison;
+    const shown = h("div", { class: "plans", role: "status" });
+    const told = heads(comparison);
+    if (baseline === null || alternatives.length === 0) {
+      return h("div", { class: "comparison" }, told && h("p", {}, told), h("p", {}, whyNone));
+    }
+    const show2 = (place) => shown.replaceChildren(...pair(comparison, baseline.shares, alternatives[place]));
+    const choice = h(
+      "select",
+      {},
+      ...alternatives.map(({ label: label2 }, place) => h("option", { value: place }, typeset(label2)))
+    );
+    choice.addEventListener("change", () => show2(Number(choice.value)));
+    show2(0);
+    return h(
+      "div",
+      { class: "comparison" },
+      isOne ? null : h("p", {}, told),
+      h("p", { class: "choices" }, h("label", {}, "Compare with ", choice)),
+      shown,
+      whyNone ? h("p", { class: "note" }, whyNone) : null,
+      h(
+        "details",
+        {},
+        h("summary", {}, "All changes in numbers"),
+        h("ul", {}, ...alternatives.map((one) => h("li", {}, inOneLine(baseline.shares, one)))),
+        isOne && told ? h("p", {}, told) : null,
+        h("p", {}, howSimulated(comparison))
+      )
+    );
+  }
+  function comparisonLines(comparison) {
+    const { baseline, alternatives, why_none: whyNone } = comparison;
+    const told = heads(comparison);
+    return [
+      ...told ? [told] : [],
+      ...baseline ? alternatives.map((one) => `- ${inOneLine(baseline.shares, one)}`) : [],
+      ...whyNone ? [whyNone] : [],
+      ...baseline && alternatives.length ? [`Effect on the tumour ${comparison.effect_on_tumour}.`, howSimulated(comparison)] : []
+    ];
+  }
+  function howSimulated({ notice, n_people: people2, seed }) {
+    return `${notice} ${people2.toLocaleString("en")} simulated people in each arm, seed ${seed}.`;
+  }
+  function inOneLine(plan2, changed) {
+    const [before, after] = [of100(plan2.grade2plus.value), of100(changed.shares.grade2plus.value)];
+    const { label: label2, difference: difference2 } = changed;
+    return `${typeset(label2)}: ${before} → ${after} of 100 (${errorAndSpread(difference2.grade2plus)}).${severe(plan2, changed)}`;
+  }
+  function heads({ model, risk, as_simulated: simulated, starts_at_model: isMoved, window }) {
+    if (simulated === null) return null;
+    const says = risk ? `Model ${model}: ${shareInWords(risk.grade2plus)}.` : `Model ${model}: cannot estimate.`;
+    const moved = isMoved ? "The comparison starts from the model’s number." : risk ? "They stand further apart than one number can; the comparison is as simulated." : "The comparison is as simulated.";
+    const simulator = `Simulated: ${shareInWords(simulated.grade2plus)}, Monte Carlo error ${errorOf(simulated.grade2plus)}.`;
+    return `Grade 2 or more ${window}. ${says} ${simulator} ${moved}`;
+  }
+  function pair(comparison, plan2, changed) {
+    const before = of100(plan2.grade2plus.value);
+    const after = of100(changed.shares.grade2plus.value);
+    const either = Math.min(before, after);
+    const differs = Math.abs(before - after);
+    const isLess = after <= before;
+    const onlyOne = isLess ? "averted" : "only with the change";
+    const planLabel = comparison.baseline?.label ?? "";
+    return [
+      h(
+        "div",
+        { class: "pair" },
+        people(planLabel, before, either, differs, isLess),
+        people(changed.label, after, either, differs, !isLess)
+      ),
+      h(
+        "ul",
+        { class: "legend" },
+        key("either", `${either} either way`),
+        key(isLess ? "one" : "other", `${differs} ${onlyOne}`),
+        key("none", `${PEOPLE - either - differs} neither way`)
+      ),
+      h(
+        "p",
+        {},
+        h("b", {}, `${changeInWords(after - before)} of 100`),
+        `${spread(changed.difference.grade2plus)}.`,
+        severe(plan2, changed),
+        " ",
+        h("b", {}, `Effect on the tumour ${comparison.effect_on_tumour}.`)
+      )
+    ];
+  }
+  function people(label2, count, either, differs, hasThem) {
+    const kind = (at) => at < either ? "either" : at >= either + differs ? "none" : hasThem ? "one" : "other";
+    return h(
+      "figure",
+      {},
+      h("figcaption", {}, h("b", {}, typeset(label2)), `: ${count} of 100`),
+      svg(
+        "svg",
+        {
+          viewBox: `0 0 ${IN_A_ROW * STEP_X - 3} ${PEOPLE / IN_A_ROW * STEP_Y - 1}`,
+          role: "img",
+          "aria-label": `${typeset(label2)}: ${count} of 100 people have CRS of grade 2 or more`
+        },
+        ...Array.from({ length: PEOPLE }, (_, at) => person(kind(at), at))
+      )
+    );
+  }
+  function person(kind, at) {
+    const [x, y] = [2 + STEP_X * (at % IN_A_ROW), 2 + STEP_Y * Math.floor(at / IN_A_ROW)];
+    return svg("path", { class: kind, d: PERSON, transform: `translate(${x} ${y})` });
+  }
+  function key(kind, text) {
+    const icon = svg("svg", { viewBox: "-1 -1 12 15", "aria-hidden": "true" });
+    icon.append(svg("path", { class: kind, d: PERSON }));
+    return h("li", {}, icon, " ", text);
+  }
+  function severe(plan2, changed) {
+    const [before, after] = [plan2.grade3plus, changed.shares.grade3plus];
+    if (before === null || after === null) return "";
+    const [from, to] = [of100(before.value), of100(after.value)];
+    return ` Grade 3 or more: ${from} becomes ${to} of 100.`;
+  }
+  function changeInWords(whole) {
+    if (whole === 0) return "No more and no fewer";
+    return `${Math.abs(whole)} ${whole < 0 ? "fewer" : "more"}`;
+  }
+  function errorAndSpread(difference2) {
+    return `Monte Carlo error ${errorOf(difference2)}${spread(difference2)}`;
+  }
+  function spread({ low, high }) {
+    if (low === null || high === null) return "";
+    const ends = [of100(low), of100(high)].sort((one, other) => Math.abs(one) - Math.abs(other));
+    const isOneWay = ends[0] * ends[1] > 0;
+    const told = isOneWay ? `${Math.abs(ends[0])} to ${changeInWords(ends[1])}` : ends.map((end) => end === 0 ? "none" : changeInWords(end)).join(" to ");
+    return `; over assumptions ${told}`;
+  }
+  function shareInWords({ value, low, high }) {
+    const range = low === null || high === null ? "" : ` (${of100(low)} to ${of100(high)})`;
+    return `${of100(value)} of 100${range}`;
+  }
+  function errorOf({ mc_error: error }) {
+    return error === null ? "unknown" : fixed(100 * error, 1);
+  }
+
+  // src/copy.js
+  function asText(page, { entered, answer, comparison }, made) {
+    const lines = [page.notice, ""];
+    lines.push(...entered.map(({ label: label2, value }) => `${label2}: ${value}`), "");
+    if (answer.kind === "waiting") return [...lines, answer.text, "", ...made].join("\n");
+    if (answer.kind === "cannot") {
+      lines.push("Cannot estimate, because:", ...answer.because.map((text) => `- ${text}`));
+      lines.push(...answer.instead);
+    } else {
+      for (const grade of [answer.grade2plus, answer.grade3plus]) {
+        if (!grade) continue;
+        lines.push(grade.sentence);
+        if (grade.range) lines.push(`${answer.interval_name}: ${grade.range}.`);
+      }
+      if (answer.beside) lines.push(answer.beside);
+      lines.push(`Grade 2 (ASTCT, ${page.grades_source}): ${page.grades[2]}.`);
+    }
+    if (answer.warnings.length) lines.push("", ...answer.warnings.map((text) => `- ${text}`));
+    if (answer.kind === "risk") {
+      lines.push("", answer.reasons.start);
+      for (const reason of [...answer.reasons.up, ...answer.reasons.down]) {
+        lines.push(`${signed(reason.of_100)} of 100: ${reason.text}`);
+      }
+      lines.push(page.explanation_notice);
+    }
+    if (comparison) lines.push("", "If the plan were changed", ...comparisonLines(comparison));
+    return [...lines, "", ...made].join("\n");
+  }
+  function makeButtons(text) {
+    const told = byId("told");
+    byId("print").addEventListener("click", () => print());
+    byId("copy").addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(text());
+        told.replaceChildren("Copied.");
+      } catch {
+        const area = h("textarea", { readonly: true, rows: 12, "aria-label": "Text to copy" });
+        area.value = text();
+        told.replaceChildren(area);
+        area.select();
+      }
+    });
   }
 
   // src/axis.js
@@ -1225,7 +1406,6 @@
   }
   function drawn({ label: label2, figure, value, low, high, kind }) {
     const at = (share) => `${(100 * share).toFixed(2)}%`;
-    const hasInterval = !Number.isNaN(low);
     const middle = 8;
     return h(
       "li",
@@ -1237,7 +1417,7 @@
         ...TICKS.map(
           (tick) => svg("line", { class: "grid", x1: `${tick}%`, x2: `${tick}%`, y1: 0, y2: 2 * middle })
         ),
-        hasInterval && svg("line", { class: "interval", x1: at(low), x2: at(high), y1: middle, y2: middle }),
+        low !== null && high !== null && svg("line", { class: "interval", x1: at(low), x2: at(high), y1: middle, y2: middle }),
         kind === "patient" ? svg("circle", { class: "point", cx: at(value), cy: middle, r: 6 }) : svg("line", { class: "point", x1: at(value), x2: at(value), y1: 1, y2: 2 * middle - 1 })
       )
     );
@@ -1302,12 +1482,13 @@
   }
 
   // src/guidance.js
-  function guidancePanels(guidance) {
+  function guidancePanels(guidance, waits) {
     return [
-      h("h3", {}, "What is published"),
+      h("h3", { class: "published-title" }, "What is published"),
       panel(
         "Watch",
         h("p", {}, guidance.observation),
+        ...waits ? [h("p", {}, `${waits} `, h("span", { class: "mark" }, "[simulated]"))] : [],
         ...guidance.watch.flatMap(groupOf)
       ),
       panel("If fever", listOf(guidance.fever_first), feverTable(guidance)),
@@ -1382,58 +1563,63 @@
 
   // src/result.js
   var NO_GRADE_3 = "No model of grade 3 or more stands beside this one.";
-  function resultOf(page2, entries, content) {
-    const { product } = entries;
-    const entered = h(
+  var WORDS_OF_WARNINGS = 45;
+  var WEIGHTS = "The model’s weights, no proof of cause.";
+  function resultOf(page, { product, entered, answer, compared, spread: spread2, waits, notes }) {
+    return [
+      headline(page, product, answer, spread2 ?? []),
+      ...compared ? [compared] : [],
+      ...answer.kind === "risk" ? [why(answer.reasons)] : [],
+      ...entered.length ? [enteredOf(entered)] : [],
+      ...product ? guidancePanels(product.guidance, waits ?? "") : [],
+      ...(notes ?? []).map(opening)
+    ];
+  }
+  function enteredOf(entered, ...below) {
+    return h(
       "section",
       { class: "entered" },
-      h("h3", {}, "Entered"),
+      h("h2", {}, "Entered"),
       h(
         "dl",
         {},
-        ...entries.told.map(
-          ({ label: label2, value }) => h("div", {}, h("dt", {}, label2), h("dd", {}, value))
+        ...entered.map(
+          ({ label: label2, value, is_outside: isOutside2 }) => h("div", {}, h("dt", {}, label2), h("dd", {}, isOutside2 ? h("b", {}, value) : value))
         )
-      )
+      ),
+      ...below
     );
-    const sections = [headline(page2, product, content)];
-    if (content.kind === "risk") sections.push(why(page2, content.reasons));
-    sections.push(entered);
-    if (product) sections.push(...guidancePanels(product.guidance));
-    return sections;
   }
-  function inShort(content) {
-    if (content.kind === "waiting") return content.text;
-    if (content.kind === "cannot") return "Cannot estimate";
-    const { count, range } = content.grade2plus;
+  function inShort(answer) {
+    if (answer.kind === "waiting") return answer.text;
+    if (answer.kind === "cannot") return "Cannot estimate";
+    const { count, range } = answer.grade2plus;
     return `Grade 2 or more: ${count} of 100${range ? ` (${range.replace(" of 100", "")})` : ""}`;
   }
-  function headline(page2, product, content) {
-    const heading = h("h2", {}, "Risk of cytokine release syndrome (CRS)");
-    if (content.kind === "waiting") {
-      return h(
-        "section",
-        { class: "headline" },
-        heading,
-        h("p", { class: "waiting" }, content.text),
-        product && trials(page2, product, null)
-      );
-    }
-    if (content.kind === "cannot") {
-      return h(
-        "section",
-        { class: "headline" },
-        heading,
-        h("p", { class: "cannot" }, "Cannot estimate, because"),
-        h("ul", {}, ...content.because.map((text) => h("li", {}, text))),
-        product && trials(page2, product, null)
-      );
-    }
-    const { grade2plus, grade3plus } = content;
-    return h(
+  function headline(page, product, answer, spread2) {
+    const section = (...inside) => h(
       "section",
       { class: "headline" },
-      heading,
+      h("h2", {}, "Risk of cytokine release syndrome (CRS)"),
+      ...inside
+    );
+    if (answer.kind === "waiting") {
+      return section(
+        h("p", { class: "waiting" }, answer.text),
+        product && trials(page, product, null)
+      );
+    }
+    if (answer.kind === "cannot") {
+      return section(
+        h("p", { class: "cannot" }, "Cannot estimate, because"),
+        h("ul", {}, ...answer.because.map((text) => h("li", {}, text))),
+        ...answer.instead.map((text) => h("p", {}, text)),
+        ...warningsOf(answer.warnings),
+        product && trials(page, product, null)
+      );
+    }
+    const { grade2plus, grade3plus } = answer;
+    return section(
       h(
         "p",
         { class: "number" },
@@ -1444,48 +1630,84 @@
       h(
         "p",
         { class: "interval" },
-        grade2plus.range ? `${content.intervalName}: ${grade2plus.range}` : "No interval is known: the number alone looks surer than it is."
+        grade2plus.range ? `${answer.interval_name}: ${grade2plus.range}` : "No interval is known: the number alone looks surer than it is."
       ),
-      h("p", {}, grade2plus.sentence, " ", grade3plus?.sentence ?? NO_GRADE_3),
-      product && trials(page2, product, content),
       h(
         "p",
-        { class: "note" },
-        `Grade 2 (ASTCT, ${page2.grades_source}): ${page2.grades[2]}.`
+        {},
+        `${grade2plus.sentence} ${grade3plus?.sentence ?? NO_GRADE_3} ${answer.beside}`.trim()
       ),
-      content.warnings.length > 0 && h("ul", { class: "warnings" }, ...content.warnings.map((text) => h("li", {}, text))),
+      ...warningsOf(answer.warnings),
+      product && trials(page, product, answer),
+      h("p", { class: "note" }, `Grade 2 (ASTCT): ${page.grades[2]}.`),
       h(
         "details",
         {},
-        h("summary", {}, "What the interval holds"),
-        h("p", {}, `${content.intervalName}: ${content.covers} ${content.refitRange}`)
+        h("summary", {}, "What this means"),
+        answer.covers ? h("p", {}, `${answer.interval_name}: ${answer.covers} ${answer.refit_range}`) : null,
+        ...spread2.map((text) => h("p", {}, text)),
+        h("p", {}, `Grades by ASTCT: ${page.grades_source}. ${page.explanation_notice}`)
       )
     );
   }
-  function trials(page2, product, content) {
+  function warningsOf(warnings) {
+    const list = (some) => h("ul", { class: "warnings" }, ...some.map((text) => h("li", {}, text)));
+    let words = 0;
+    const n = warnings.findIndex((text) => (words += text.split(" ").length) > WORDS_OF_WARNINGS);
+    const inSight = n < 0 ? warnings.length : Math.max(n, 1);
+    const [first, others] = [warnings.slice(0, inSight), warnings.slice(inSight)];
+    return [
+      first.length > 0 && list(first),
+      others.length > 0 && h(
+        "details",
+        { class: "always-printed" },
+        h("summary", {}, `${others.length} more to read first`),
+        list(others)
+      )
+    ];
+  }
+  function opening({ title, groups }) {
+    return h(
+      "details",
+      { class: "guidance" },
+      h("summary", {}, title),
+      ...groups.flatMap((group) => [
+        group.title ? h("h3", {}, group.title) : null,
+        h("ul", {}, ...group.lines.map((line) => h("li", {}, line)))
+      ])
+    );
+  }
+  function trials(page, product, answer) {
     const grades = [
-      [2, content?.grade2plus],
-      [3, content?.grade3plus]
+      [2, answer?.grade2plus],
+      [3, answer?.grade3plus]
     ];
     let count = 0;
-    const groups = grades.flatMap(([grade, patient]) => {
-      const published = publishedRates(page2, product, grade);
+    const groups = grades.flatMap(([grade, patient2]) => {
+      const published = publishedRates(page, product, grade);
       count += published.length;
-      const rows = [...patient ? [patientRow(patient)] : [], ...published.map(trialRow)];
+      const rows = [...patient2 ? [patientRow(patient2)] : [], ...published.map(trialRow)].map(
+        (row2) => ({ ...row2, label: withoutName(row2.label, shortLabel(product.label)) })
+      );
       return rows.length ? [{ title: `Grade ${grade} or more`, rows }] : [];
     });
     const name = shortLabel(product.label);
-    const told2 = count ? `Trials of ${name}, with 95% intervals: all of their patients, whatever their risk.` : `No trial of ${name} that is known here has published a rate of these grades.`;
+    const told = count ? `${name} in trials: all of their patients, 95% intervals.` : `No trial of ${name} that is known here has published a rate of these grades.`;
     return h(
       "figure",
       {},
       groups.length > 0 && axis(groups),
-      h("figcaption", {}, `Of 100 patients. ${told2}`)
+      h("figcaption", {}, `Of 100. ${told}`)
     );
   }
-  function patientRow({ estimate, count, range }) {
+  function withoutName(label2, name) {
+    if (!label2.startsWith(`${name} `) && !label2.startsWith(`${name}, `)) return label2;
+    const rest = label2.slice(name.length).replace(/^,? /, "");
+    return rest[0].toUpperCase() + rest.slice(1);
+  }
+  function patientRow({ value, low, high, count, range }) {
     const ends = range ? ` (${range.replace(" of 100", "")})` : "";
-    return { label: "This patient", figure: `${count}${ends}`, ...estimate, kind: "patient" };
+    return { label: "This patient", figure: `${count}${ends}`, value, low, high, kind: "patient" };
   }
   function trialRow({ trial, events, n, low, high, is_verified: isVerified }) {
     return {
@@ -1497,7 +1719,10 @@
       kind: isVerified ? "published" : "recalled"
     };
   }
-  function why(page2, { start, up, down, rest }) {
+  function inBrief({ of_100: whole, text }) {
+    return `${text.split(":")[0]} ${signed(whole)}`;
+  }
+  function why({ start, up, down, rest }) {
     const list = (title, some, none) => h(
       "div",
       {},
@@ -1506,14 +1731,17 @@
         "ul",
         { class: "reasons" },
         ...some.map(
-          ({ wholePoints: wholePoints2, text }) => h("li", {}, h("b", {}, signed(wholePoints2)), " ", text)
+          ({ of_100: whole, text }) => h("li", {}, h("b", {}, signed(whole)), " ", text)
         ),
         some.length === 0 && h("li", {}, none)
       )
     );
+    const [raised, lowered] = [up, down].map((some) => some.map(inBrief).join(", "));
+    const brief = [raised, lowered].filter(Boolean).join("; ") || "nothing moves it by 1 of 100 or more";
     return h(
-      "section",
-      { class: "why" },
+      "details",
+      { class: "why always-printed", "data-title": "Why" },
+      h("summary", {}, h("b", {}, "Why"), ` ${brief}`),
       h("h3", {}, "Why"),
       h("p", { class: "note" }, start),
       h(
@@ -1522,12 +1750,7 @@
         list("Raises the risk", up, "Nothing raises it by 1 of 100 or more."),
         list("Lowers the risk", down, "Nothing lowers it by 1 of 100 or more.")
       ),
-      h(
-        "p",
-        { class: "note" },
-        rest ? `All others together: ${signed(rest)}. ` : "",
-        page2.explanation_notice
-      )
+      h("p", { class: "note" }, rest ? `All others together: ${signed(rest)}. ` : "", WEIGHTS)
     );
   }
 
@@ -1541,8 +1764,8 @@
     const threshold = h("input", { id: "threshold", type: "range", min: 0, max: percents.length - 1, step: 1, value: 2 });
     const harm = h("input", { id: "harm", type: "range", min: 0, max: HARMS.most, step: HARMS.step, value: HARMS.first });
     const [atRisk, cost] = [h("output", { for: "threshold" }), h("output", { for: "harm" })];
-    const told2 = h("div", { role: "status" });
-    const update2 = () => {
+    const told = h("div", { role: "status" });
+    const update = () => {
       const change = offered[Number(agent.value)];
       const percent = percents[Number(threshold.value)];
       const found = atThreshold(change, percent, Number(harm.value));
@@ -1551,7 +1774,7 @@
       threshold.setAttribute("aria-valuetext", atRisk.textContent);
       harm.setAttribute("aria-valuetext", cost.textContent);
       const one = (value) => fixed(value, 0);
-      told2.replaceChildren(
+      told.replaceChildren(
         h(
           "p",
           { class: "number" },
@@ -1566,8 +1789,8 @@
         )
       );
     };
-    for (const input of [agent, threshold, harm]) input.addEventListener("input", update2);
-    update2();
+    for (const input of [agent, threshold, harm]) input.addEventListener("input", update);
+    update();
     return h(
       "section",
       { "aria-label": "Who gets prophylaxis" },
@@ -1575,7 +1798,7 @@
       h("p", { class: "field" }, h("label", { for: "agent" }, "Agent"), agent),
       h("p", { class: "field" }, h("label", { for: "threshold" }, "Treated at a risk of"), h("span", { class: "controls" }, threshold, atRisk)),
       h("p", { class: "field" }, h("label", { for: "harm" }, "Harm of a course"), h("span", { class: "controls" }, harm, cost)),
-      told2
+      told
     );
   }
   function curve(change, percents, now, harm) {
@@ -1621,8 +1844,8 @@
   );
   var COMMAND = "crsrisk forecast --design regimen.yaml";
   var MOST_TRIALS = 3;
-  function designer(page2, grid) {
-    const known = grid.products.flatMap(({ product }) => page2.products.find(({ name }) => name === product) ?? []);
+  function designer(page, grid) {
+    const known = grid.products.flatMap(({ product }) => page.products.find(({ name }) => name === product) ?? []);
     const chosen = h(
       "select",
       { id: "designed-product" },
@@ -1633,7 +1856,7 @@
     const place = h("div", {});
     const show2 = () => {
       const product = known.find(({ name }) => name === chosen.value);
-      if (product) place.replaceChildren(ofProduct(page2, grid, product));
+      if (product) place.replaceChildren(ofProduct(page, grid, product));
     };
     chosen.addEventListener("change", show2);
     show2();
@@ -1644,23 +1867,23 @@
       place
     );
   }
-  function ofProduct(page2, grid, product) {
+  function ofProduct(page, grid, product) {
     const simulated = grid.products.find((one) => one.product === product.name);
     if (simulated === void 0) throw new Error(`no regimens of ${product.name}`);
     const sides = ["A", "B"].map((letter) => {
       const settings = { ...AS_PLANNED };
-      return { letter, settings, ...controls(page2, simulated, letter, settings, () => update2()) };
+      return { letter, settings, ...controls(page, simulated, letter, settings, () => update()) };
     });
     const answer = h("div", { role: "status", id: "regimen-answer" });
-    const update2 = () => {
+    const update = () => {
       const arms = sides.map(({ settings, tell }) => {
         const arm = armOf(simulated, settings);
         tell(arm);
         return arm;
       });
-      answer.replaceChildren(...answerOf(page2, product, sides, arms));
+      answer.replaceChildren(...answerOf2(page, product, sides, arms));
     };
-    update2();
+    update();
     return h(
       "div",
       {},
@@ -1688,11 +1911,11 @@
       )
     );
   }
-  function plan({ regimens: regimens2, default_regimen: name }) {
-    const note = regimens2.find((one) => one.name === name)?.note ?? "";
+  function plan({ regimens, default_regimen: name }) {
+    const note = regimens.find((one) => one.name === name)?.note ?? "";
     return `as planned: ${plainName(name)}${note ? ` (${note.replace(/\.$/, "")})` : ""}`;
   }
-  function controls(page2, simulated, letter, settings, changed) {
+  function controls(page, simulated, letter, settings, changed) {
     const note = h("p", { class: "note" });
     const planned = simulated.arms[0].doses_in_window;
     const choice = (name, label2, inWords3) => {
@@ -1722,10 +1945,10 @@
         step: 1,
         value: values.indexOf(1)
       });
-      const told2 = h("output", { for: id });
+      const told = h("output", { for: id });
       const tell = () => {
         const words = times(values[Number(range.value)]);
-        told2.textContent = words;
+        told.textContent = words;
         range.setAttribute("aria-valuetext", words);
       };
       range.addEventListener("input", () => {
@@ -1734,7 +1957,7 @@
         changed();
       });
       tell();
-      return h("p", { class: "field" }, h("label", { for: id }, label2), h("span", { class: "controls" }, range, told2));
+      return h("p", { class: "field" }, h("label", { for: id }, label2), h("span", { class: "controls" }, range, told));
     };
     return {
       element: h(
@@ -1747,7 +1970,7 @@
         choice(
           "prophylaxis",
           "Prophylaxis before dose 1",
-          (value) => value.length ? listed(value.map((name) => page2.agents[name] ?? name)) : "none"
+          (value) => value.length ? listed(value.map((name) => page.agents[name] ?? name)) : "none"
         ),
         choice(
           "liver_metastases_share",
@@ -1766,17 +1989,17 @@
     if (multiple === 1) return "as planned";
     return multiple === 0.5 ? "half" : `${general(multiple)} times`;
   }
-  function answerOf(page2, product, sides, arms) {
+  function answerOf2(page, product, sides, arms) {
     const [first, second] = arms;
     if (first === void 0 || second === void 0) {
       return [h("p", { class: "cannot" }, "Not simulated: take another setting.")];
     }
     const isSame = first === second;
-    const shown2 = isSame ? [{ letter: "A and B", arm: first }] : sides.map(({ letter }, at) => ({ letter, arm: [first, second][at] }));
+    const shown = isSame ? [{ letter: "A and B", arm: first }] : sides.map(({ letter }, at) => ({ letter, arm: [first, second][at] }));
     const groups = FIGURES.map(({ name, grade, label: label2 }) => ({
       title: label2,
       rows: [
-        ...shown2.map(({ letter, arm }) => {
+        ...shown.map(({ letter, arm }) => {
           const { median, low, high } = arm.figures[name];
           return (
             /** @type {const} */
@@ -1790,7 +2013,7 @@
             }
           );
         }),
-        ...publishedRates(page2, product, grade).slice(0, MOST_TRIALS).map(trialRow)
+        ...publishedRates(page, product, grade).slice(0, MOST_TRIALS).map(trialRow)
       ]
     }));
     return [
@@ -1800,7 +2023,7 @@
       h(
         "p",
         { class: "note" },
-        `Within ${product.window_d} days after the first dose. Median and 95% of what trials of unlimited size would report: what is not known of the assumptions, and how trials of one product differ. Monte Carlo error at most ${fixed(100 * Math.max(...shown2.flatMap(({ arm }) => FIGURES.map(({ name }) => arm.figures[name].mc_error))), 1)} of 100.`
+        `Within ${product.window_d} days after the first dose. Median and 95% of what trials of unlimited size would report: what is not known of the assumptions, and how trials of one product differ. Monte Carlo error at most ${fixed(100 * Math.max(...shown.flatMap(({ arm }) => FIGURES.map(({ name }) => arm.figures[name].mc_error))), 1)} of 100.`
       )
     ];
   }
@@ -1851,34 +2074,34 @@
   var NUMBER = /^[+-]?(\d+([.,]\d+)?|[.,]\d+)$/;
   var THOUSANDS = /^[+-]?\d{1,3},\d{3}$/;
   var TYPICAL_LIMIT_U_L = 240;
-  function readEntries(form2, page2, trained) {
+  function readEntries(form, page, trained) {
     const problems = /* @__PURE__ */ new Map();
-    const told2 = [];
-    const landmark = Number(form2.get("landmark") ?? "0");
-    const { product, regimen } = therapyOf(form2, page2, problems, told2);
+    const told = [];
+    const landmark = Number(form.get("landmark") ?? "0");
+    const { product, regimen } = therapyOf(form, page, problems, told);
     const row2 = { ...regimen?.row, tumour_type: product?.tumour_type ?? null };
-    for (const { column, label: label2 } of page2.prophylaxis) {
-      if (form2.get(column) !== "yes" || row2[column]) continue;
+    for (const { column, label: label2 } of page.prophylaxis) {
+      if (form.get(column) !== "yes" || row2[column]) continue;
       row2[column] = true;
-      told2.push({ label: "Before dose 1", value: shortLabel(label2) });
+      told.push({ label: "Before dose 1", value: shortLabel(label2) });
     }
-    const sex = sexOf(product, page2);
+    const sex = sexOf(product, page);
     if (sex !== null) {
       row2.is_female = sex;
-      told2.push({ label: "Sex", value: sex ? "female" : "male" });
+      told.push({ label: "Sex", value: sex ? "female" : "male" });
     }
     let count = 0;
-    for (const column of page2.columns) {
-      if (column.name === LIMIT || column.kind === "category" || !form2.has(column.name)) continue;
+    for (const column of page.columns) {
+      if (column.name === LIMIT || column.kind === "category" || !form.has(column.name)) continue;
       if (column.name === "is_female" && sex !== null) continue;
-      const read = readValue(form2, column, column.name, trained.get(column.name)?.trained ?? null);
+      const read = readValue(form, column, column.name, trained.get(column.name)?.trained ?? null);
       if (read === null) continue;
       if ("problem" in read) {
         problems.set(read.at ?? column.name, read.problem);
         continue;
       }
       row2[column.name] = read.value;
-      told2.push({ label: nameOf(column), value: read.told });
+      told.push({ label: nameOf(column), value: read.told });
       count += 1;
     }
     return {
@@ -1886,60 +2109,60 @@
       regimen,
       landmark,
       row: row2,
-      readings: landmark ? readingsOf(form2, page2, landmark, trained, problems, told2) : /* @__PURE__ */ new Map(),
+      readings: landmark ? readingsOf(form, page, landmark, trained, problems, told) : /* @__PURE__ */ new Map(),
       problems,
-      told: told2,
+      told,
       count
     };
   }
-  function sexOf(product, page2) {
-    const facts = product && page2.identity.tumour_types[product.tumour_type];
+  function sexOf(product, page) {
+    const facts = product && page.identity.tumour_types[product.tumour_type];
     return facts?.is_female === void 0 || facts?.is_female === null ? null : facts.is_female === 1;
   }
   function nameOf(column) {
     return column.name === "is_female" ? "Sex" : column.label;
   }
-  function therapyOf(form2, page2, problems, told2) {
-    const text = (form2.get("product") ?? "").trim();
-    const name = text && productNamed(text.split(" – ")[0], page2.identity);
-    const product = page2.products.find((one) => one.name === name) ?? null;
+  function therapyOf(form, page, problems, told) {
+    const text = (form.get("product") ?? "").trim();
+    const name = text && productNamed(text.split(" – ")[0], page.identity);
+    const product = page.products.find((one) => one.name === name) ?? null;
     if (text && product === null) {
       problems.set("product", {
         text: "No product of this name is known to the models. Choose one of the list.",
         canConfirm: false
       });
     }
-    const asked = form2.get("regimen");
+    const asked = form.get("regimen");
     const regimen = product?.regimens.find((one) => one.name === asked) ?? product?.regimens.find((one) => one.name === product.default_regimen) ?? null;
     if (product !== null && regimen !== null) {
-      told2.push({ label: "Product", value: shortLabel(product.label) });
-      told2.push({ label: "Regimen", value: plainName(regimen.name) });
-      told2.push({ label: "Tumour", value: product.tumour_label });
+      told.push({ label: "Product", value: shortLabel(product.label) });
+      told.push({ label: "Regimen", value: plainName(regimen.name) });
+      told.push({ label: "Tumour", value: product.tumour_label });
     }
     return { product, regimen };
   }
-  function readingsOf(form2, page2, landmark, trained, problems, told2) {
+  function readingsOf(form, page, landmark, trained, problems, told) {
     const readings = /* @__PURE__ */ new Map();
-    for (const hour of page2.hours.filter((one) => one <= landmark)) {
+    for (const hour of page.hours.filter((one) => one <= landmark)) {
       const found = {};
-      for (const { stem, column } of page2.course) {
+      for (const { stem, column } of page.course) {
         const name = `${stem}__h${hour}`;
         const seen = trained.get(`${stem}__h${landmark}`)?.trained ?? null;
-        const read = readValue(form2, column, name, stem.includes("__") ? null : seen);
+        const read = readValue(form, column, name, stem.includes("__") ? null : seen);
         if (read === null) continue;
         if ("problem" in read) {
           problems.set(name, read.problem);
           continue;
         }
         found[stem] = Number(read.value);
-        told2.push({ label: `${column.label}, ${hour} h`, value: read.told });
+        told.push({ label: `${column.label}, ${hour} h`, value: read.told });
       }
       readings.set(hour, found);
     }
     return readings;
   }
-  function readValue(form2, column, name, seen) {
-    const text = (form2.get(name) ?? "").trim();
+  function readValue(form, column, name, seen) {
+    const text = (form.get(name) ?? "").trim();
     if (text === "") return null;
     if (column.kind === "bool") {
       const words = column.name === "is_female" ? ["female", "male"] : ["yes", "no"];
@@ -1947,20 +2170,20 @@
     }
     const raw = numberIn(text);
     if (typeof raw === "string") return { problem: { text: raw, canConfirm: false } };
-    const unit = form2.get(`${name}:unit`) ?? column.unit;
+    const unit = form.get(`${name}:unit`) ?? column.unit;
     const written2 = `${text} ${unitInWords(unit)}`.trim();
     if (!needsLimit(column, unit)) {
-      const isConfirmed2 = form2.get(`${name}:confirmed`) === "yes";
+      const isConfirmed2 = form.get(`${name}:confirmed`) === "yes";
       return checked(column, raw, unit, void 0, written2, seen, isConfirmed2);
     }
-    const limit = numberIn((form2.get(LIMIT) ?? "").trim());
+    const limit = numberIn((form.get(LIMIT) ?? "").trim());
     if (typeof limit === "string" || isOutside(limit, [50, 2e3])) {
       const problem = `${column.label} in ${unit} needs the laboratory's upper limit of normal, in U/L (50 to 2000).`;
       return { problem: { text: problem, canConfirm: false }, at: LIMIT };
     }
-    const isConfirmed = form2.get(`${name}:confirmed`) === "yes";
-    const told2 = `${written2} (upper limit ${general(limit)} U/L)`;
-    return checked(column, raw, unit, limit, told2, seen, isConfirmed);
+    const isConfirmed = form.get(`${name}:confirmed`) === "yes";
+    const told = `${written2} (upper limit ${general(limit)} U/L)`;
+    return checked(column, raw, unit, limit, told, seen, isConfirmed);
   }
   function numberIn(text) {
     if (/^[<>]/.test(text)) {
@@ -1972,11 +2195,11 @@
     if (!NUMBER.test(text)) return "Write a number, or leave the field empty.";
     return Number(text.replace(",", "."));
   }
-  function checked(column, raw, unit, limit, told2, seen, isConfirmed) {
+  function checked(column, raw, unit, limit, told, seen, isConfirmed) {
     const value = convert(column, raw, unit, limit);
     const inUnit3 = (span) => `${general(span[0])} to ${general(span[1])} ${unitInWords(column.unit)}`.trim();
     if (column.possible !== null && isOutside(value, column.possible)) {
-      const text = `${told2} cannot be: possible is ${inUnit3(column.possible)}.`;
+      const text = `${told} cannot be: possible is ${inUnit3(column.possible)}.`;
       const likely = likelyUnits(column, raw, unit, limit, column.plausible);
       return { problem: { text: text + likely, canConfirm: false } };
     }
@@ -1984,7 +2207,7 @@
       return { problem: { text: "Write a whole number.", canConfirm: false } };
     }
     if (!isConfirmed && column.plausible !== null && isOutside(value, column.plausible)) {
-      const text = `${told2} is unusual: usual is ${inUnit3(column.plausible)}.`;
+      const text = `${told} is unusual: usual is ${inUnit3(column.plausible)}.`;
       const likely = likelyUnits(column, raw, unit, limit, column.plausible);
       return { problem: { text: text + likely, canConfirm: true } };
     }
@@ -1995,7 +2218,7 @@
         return { problem: { text: text + likely, canConfirm: true } };
       }
     }
-    return { value, told: told2 };
+    return { value, told };
   }
   function likelyUnits(column, raw, unit, limit, within) {
     const others = acceptedUnits(column).filter((other) => {
@@ -2069,11 +2292,11 @@
       h("p", { class: "note", "data-worked": hour, role: "status" })
     );
   }
-  function workOut(form2, hours, { readings }) {
+  function workOut(form, hours, { readings }) {
     let hasChanged = false;
     const field = (name) => (
       /** @type {HTMLInputElement | HTMLSelectElement | null} */
-      form2.elements.namedItem(name)
+      form.elements.namedItem(name)
     );
     const fill = (name, text) => {
       const target = field(name);
@@ -2093,9 +2316,9 @@
         field(`oxygen_support__h${hour}`)?.value ?? ""
       );
       if (grade !== null) fill(`${GRADE2}__h${hour}`, String(grade));
-      const note = form2.querySelector(`[data-worked="${hour}"]`);
-      const told2 = grade === null ? "" : `Grade ${grade} (ASTCT), unless the fever has another cause.`;
-      if (note && note.textContent !== told2) note.textContent = told2;
+      const note = form.querySelector(`[data-worked="${hour}"]`);
+      const told = grade === null ? "" : `Grade ${grade} (ASTCT), unless the fever has another cause.`;
+      if (note && note.textContent !== told) note.textContent = told;
     }
     return hasChanged;
   }
@@ -2118,36 +2341,36 @@
     "has_tocilizumab_prophylaxis",
     "has_lymphodepletion"
   ];
-  function makeForm(page2) {
+  function makeForm(page) {
     const placed = /* @__PURE__ */ new Set([...GIVEN, ...PARTS.flatMap(([, names]) => names)]);
     const parts = PARTS.map(
       ([title, names]) => part(
         title,
-        names.flatMap((name) => page2.columns.find((column) => column.name === name) ?? [])
+        names.flatMap((name) => page.columns.find((column) => column.name === name) ?? [])
       )
     );
-    const others = page2.columns.filter(({ name, kind }) => !placed.has(name) && kind !== "category");
+    const others = page.columns.filter(({ name, kind }) => !placed.has(name) && kind !== "category");
     return h(
       "form",
       { autocomplete: "off", novalidate: true, "aria-label": "The patient" },
-      treatment(page2),
+      treatment(page),
       ...parts,
       h("details", { class: "part" }, h("summary", {}, "More values"), ...others.map(control)),
-      page2.course.length ? course(page2) : null
+      page.course.length ? course(page) : null
     );
   }
   function part(title, columns) {
     return h("fieldset", { class: "part" }, h("legend", {}, title), ...columns.map(control));
   }
-  function treatment(page2) {
-    const options = page2.products.flatMap((product) => {
+  function treatment(page) {
+    const options = page.products.flatMap((product) => {
       const label2 = shortLabel(product.label);
       return [
         h("option", { value: plainName(product.name) }, product.label),
         ...product.other_names.map((name) => h("option", { value: name }, label2))
       ];
     });
-    const times2 = page2.models.map(
+    const times2 = page.models.map(
       ({ landmark_h: hour }) => h("option", { value: hour }, hour ? `${hour} hours after dose 1` : "before dose 1")
     );
     return h(
@@ -2163,7 +2386,7 @@
       row("regimen", "Regimen", h("select", { id: "regimen", name: "regimen", disabled: true })),
       h("p", { class: "note", id: "regimen-note" }),
       times2.length > 1 ? row("landmark", "When", h("select", { id: "landmark", name: "landmark" }, ...times2)) : null,
-      ...page2.prophylaxis.map(
+      ...page.prophylaxis.map(
         ({ column, label: label2 }) => h(
           "label",
           { class: "check" },
@@ -2173,25 +2396,25 @@
       )
     );
   }
-  function course(page2) {
+  function course(page) {
     return h(
       "fieldset",
       { class: "part", id: "course", hidden: true, disabled: true },
       h("legend", {}, "After dose 1"),
-      h("p", { class: "note" }, `Grades by ASTCT (${page2.grades_source}). `, gradesInWords(page2)),
-      ...page2.hours.map(
+      h("p", { class: "note" }, `Grades by ASTCT (${page.grades_source}). `, gradesInWords(page)),
+      ...page.hours.map(
         (hour) => h(
           "details",
-          { class: "hour", "data-hour": hour, open: hour === page2.hours.at(-1) },
+          { class: "hour", "data-hour": hour, open: hour === page.hours.at(-1) },
           h("summary", {}, `${hour} hours`),
-          ...page2.course.map(({ stem, column }) => control(column, `${stem}__h${hour}`)),
+          ...page.course.map(({ stem, column }) => control(column, `${stem}__h${hour}`)),
           signFields(hour)
         )
       )
     );
   }
-  function gradesInWords(page2) {
-    return Object.entries(page2.grades).filter(([grade]) => Number(grade) <= 2).map(([grade, text]) => `${grade}: ${text}.`).join(" ");
+  function gradesInWords(page) {
+    return Object.entries(page.grades).filter(([grade]) => Number(grade) <= 2).map(([grade, text]) => `${grade}: ${text}.`).join(" ");
   }
   function row(name, label2, ...controls2) {
     return h(
@@ -2253,16 +2476,16 @@
       )
     );
   }
-  function readForm(form2) {
+  function readForm(form) {
     const texts = /* @__PURE__ */ new Map();
-    for (const [name, value] of new FormData(form2)) texts.set(name, String(value));
+    for (const [name, value] of new FormData(form)) texts.set(name, String(value));
     return texts;
   }
-  function updateForm(form2, page2, entries) {
+  function updateForm(form, page, entries) {
     const { product, regimen, landmark, problems } = entries;
     const choice = (
       /** @type {HTMLSelectElement} */
-      form2.elements.namedItem("regimen")
+      form.elements.namedItem("regimen")
     );
     if (choice.dataset.product !== (product?.name ?? "")) {
       choice.dataset.product = product?.name ?? "";
@@ -2273,25 +2496,25 @@
       );
       choice.disabled = product === null;
     }
-    const note = form2.querySelector("#regimen-note");
+    const note = form.querySelector("#regimen-note");
     if (note) note.textContent = regimen?.note ?? "";
-    for (const { column } of page2.prophylaxis) {
+    for (const { column } of page.prophylaxis) {
       const box = (
         /** @type {HTMLInputElement} */
-        form2.elements.namedItem(column)
+        form.elements.namedItem(column)
       );
       const isGiven = Boolean(regimen?.row[column]);
       if (isGiven || box.disabled) box.checked = isGiven;
       box.disabled = isGiven;
     }
-    show(form2, "dose_intensity", regimen?.has_own_dose ?? false);
-    show(form2, "is_female", sexOf(product, page2) === null);
-    const ldh = page2.columns.find(({ name }) => name === "ldh_x_uln");
-    const unit = form2.elements.namedItem("ldh_x_uln:unit");
-    if (ldh && unit instanceof HTMLSelectElement) show(form2, LIMIT, needsLimit(ldh, unit.value));
+    show(form, "dose_intensity", regimen?.has_own_dose ?? false);
+    show(form, "is_female", sexOf(product, page) === null);
+    const ldh = page.columns.find(({ name }) => name === "ldh_x_uln");
+    const unit = form.elements.namedItem("ldh_x_uln:unit");
+    if (ldh && unit instanceof HTMLSelectElement) show(form, LIMIT, needsLimit(ldh, unit.value));
     const later = (
       /** @type {HTMLFieldSetElement | null} */
-      form2.querySelector("#course")
+      form.querySelector("#course")
     );
     if (later) {
       later.hidden = later.disabled = !landmark;
@@ -2299,12 +2522,12 @@
         hour.hidden = Number(hour.dataset.hour) > landmark;
       }
     }
-    showProblems(form2, problems);
+    showProblems(form, problems);
   }
-  function show(form2, name, isShown) {
+  function show(form, name, isShown) {
     const field = (
       /** @type {HTMLElement | null} */
-      form2.querySelector(`[data-field="${name}"]`)
+      form.querySelector(`[data-field="${name}"]`)
     );
     if (!field) return;
     field.hidden = !isShown;
@@ -2313,11 +2536,11 @@
       else input.removeAttribute("disabled");
     }
   }
-  function showProblems(form2, problems) {
+  function showProblems(form, problems) {
     for (
       const field of
       /** @type {NodeListOf<HTMLElement>} */
-      form2.querySelectorAll("[data-field]")
+      form.querySelectorAll("[data-field]")
     ) {
       const name = field.dataset.field ?? "";
       const place = field.querySelector(".problem");
@@ -2344,148 +2567,41 @@
     }
   }
 
-  // src/comparison.js
-  var PERSON = "M5 0a2.3 2.3 0 1 1 0 4.6a2.3 2.3 0 1 1 0 -4.6M1.6 5.4h6.8a1 1 0 0 1 1 1v5.2a1 1 0 0 1 -1 1h-6.8a1 1 0 0 1 -1 -1v-5.2a1 1 0 0 1 1 -1";
-  var [STEP_X, STEP_Y, IN_A_ROW, PEOPLE] = [17, 18, 10, 100];
-  function comparisonPanel(comparison) {
-    const { baseline, alternatives } = comparison;
-    const shown2 = h("div", { role: "status" });
-    if (baseline === null || alternatives.length === 0) {
-      return h("div", { class: "comparison" }, heads(comparison), h("p", {}, comparison.why_none));
-    }
-    const show2 = (place) => shown2.replaceChildren(...pair(comparison, baseline.shares, alternatives[place]));
-    const choices = h(
-      "fieldset",
-      { class: "choices" },
-      h("legend", {}, "Compare with"),
-      ...alternatives.map(({ label: label2 }, place) => {
-        const input = h("input", { type: "radio", name: "alternative", checked: place === 0 });
-        input.addEventListener("change", () => show2(place));
-        return h("label", { class: "check" }, input, " ", label2);
-      })
-    );
-    show2(0);
-    return h(
-      "div",
-      { class: "comparison" },
-      heads(comparison),
-      choices,
-      shown2,
-      h(
-        "p",
-        { class: "note" },
-        comparison.why_none && `${comparison.why_none} `,
-        `${comparison.notice} ${comparison.n_people.toLocaleString("en")} simulated people in each arm, seed ${comparison.seed}.`
-      )
-    );
+  // src/made.js
+  var DIGEST_LETTERS = 12;
+  async function digestOf(row2, columns) {
+    if (!globalThis.crypto?.subtle) return "";
+    const told = [...columns].sort((one, other) => one.name < other.name ? -1 : 1).flatMap(({ name, kind }) => {
+      const value = row2[name] ?? null;
+      if (kind === "word") return [[name, String(value ?? "")]];
+      return value === null ? [] : [[name, Number(value)]];
+    });
+    const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(told)));
+    return [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   }
-  function heads({ model, risk, as_simulated: simulated, starts_at_model: isMoved, window }) {
-    if (simulated === null) return null;
-    const says = risk ? `Model ${model}: ${shareInWords(risk.grade2plus)}.` : `Model ${model}: cannot estimate.`;
-    const moved = isMoved ? " The comparison starts from the model’s number." : risk ? " They stand further apart than one number can; the comparison is as simulated." : " The comparison is as simulated.";
-    return h(
-      "p",
-      {},
-      `Grade 2 or more ${window}. ${says} Simulated: ${shareInWords(simulated.grade2plus)}, Monte Carlo error ${errorOf(simulated.grade2plus)}.`,
-      moved
-    );
-  }
-  function pair(comparison, plan2, changed) {
-    const before = of100(plan2.grade2plus.value);
-    const after = of100(changed.shares.grade2plus.value);
-    const either = Math.min(before, after);
-    const differs = Math.abs(before - after);
-    const isLess = after <= before;
-    const onlyOne = isLess ? "averted by the change" : "only with the change";
-    const planLabel = comparison.baseline?.label ?? "";
+  function madeInWords(version, models, digest, ofModels) {
+    const now = /* @__PURE__ */ new Date();
+    const day = [now.getFullYear(), now.getMonth() + 1, now.getDate()].map((part2) => String(part2).padStart(2, "0")).join("-");
+    const end = ofModels ? ` (${ofModels.slice(0, DIGEST_LETTERS)})` : "";
     return [
-      h(
-        "div",
-        { class: "pair" },
-        people(planLabel, before, either, differs, isLess),
-        people(changed.label, after, either, differs, !isLess)
-      ),
-      h(
-        "ul",
-        { class: "legend" },
-        key("either", `${either} have it either way`),
-        key(isLess ? "one" : "other", `${differs} ${onlyOne}`),
-        key("none", `${PEOPLE - either - differs} have it neither way`)
-      ),
-      h(
-        "p",
-        {},
-        h("b", {}, `${changeInWords(after - before)} of 100`),
-        ` (Monte Carlo error ${errorOf(changed.difference.grade2plus)}${spread(changed.difference.grade2plus)}).`,
-        severe(plan2, changed),
-        " ",
-        h("b", {}, `Effect on the tumour ${comparison.effect_on_tumour}.`)
-      )
+      `${day}, crsrisk ${version}.`,
+      `Models ${models.join(" and ")}${end}.`,
+      ...digest ? [`Inputs ${digest.slice(0, DIGEST_LETTERS)}.`] : []
     ];
-  }
-  function people(label2, count, either, differs, hasThem) {
-    const kind = (at) => at < either ? "either" : at >= either + differs ? "none" : hasThem ? "one" : "other";
-    return h(
-      "figure",
-      {},
-      h("figcaption", {}, h("b", {}, typeset(label2)), `: ${count} of 100`),
-      svg(
-        "svg",
-        {
-          viewBox: `0 0 ${IN_A_ROW * STEP_X - 3} ${PEOPLE / IN_A_ROW * STEP_Y - 1}`,
-          role: "img",
-          "aria-label": `${typeset(label2)}: ${count} of 100 people have CRS of grade 2 or more`
-        },
-        ...Array.from({ length: PEOPLE }, (_, at) => person(kind(at), at))
-      )
-    );
-  }
-  function person(kind, at) {
-    const [x, y] = [2 + STEP_X * (at % IN_A_ROW), 2 + STEP_Y * Math.floor(at / IN_A_ROW)];
-    return svg("path", { class: kind, d: PERSON, transform: `translate(${x} ${y})` });
-  }
-  function key(kind, text) {
-    const icon = svg("svg", { viewBox: "-1 -1 12 15", "aria-hidden": "true" });
-    icon.append(svg("path", { class: kind, d: PERSON }));
-    return h("li", {}, icon, " ", text);
-  }
-  function severe(plan2, changed) {
-    const [before, after] = [plan2.grade3plus, changed.shares.grade3plus];
-    if (before === null || after === null) return "";
-    const [from, to] = [of100(before.value), of100(after.value)];
-    return ` Grade 3 or more: ${from} becomes ${to} of 100.`;
-  }
-  function changeInWords(whole) {
-    if (whole === 0) return "No more and no fewer";
-    return `${Math.abs(whole)} ${whole < 0 ? "fewer" : "more"}`;
-  }
-  function spread({ low, high }) {
-    if (low === null || high === null) return "";
-    const ends = [of100(low), of100(high)].sort((one, other) => Math.abs(one) - Math.abs(other));
-    const isOneWay = ends[0] * ends[1] > 0;
-    const told2 = isOneWay ? `${Math.abs(ends[0])} to ${changeInWords(ends[1])}` : ends.map((end) => end === 0 ? "none" : changeInWords(end)).join(" to ");
-    return `; over assumptions ${told2}`;
-  }
-  function shareInWords({ value, low, high }) {
-    const range = low === null || high === null ? "" : ` (${of100(low)} to ${of100(high)})`;
-    return `${of100(value)} of 100${range}`;
-  }
-  function errorOf({ mc_error: error }) {
-    return error === null ? "unknown" : fixed(100 * error, 1);
   }
 
   // src/offline.js
   var NOTICE = "In simulated patients of like risk, not in this one.";
-  function comparisonOf(page2, grid, { product, regimen, landmark, row: row2 }, content) {
+  function comparisonOf(page, grid, { product, regimen, landmark, row: row2 }, content) {
     if (content.kind !== "risk" || product === null || regimen === null || landmark) return null;
-    const isOfModel = page2.models.some((one) => one.landmark_h === 0 && one.label === grid.model);
-    const isPlan = isOfModel && regimen.name === product.default_regimen && page2.prophylaxis.every(({ column }) => row2[column] === regimen.row[column]);
+    const isOfModel = page.models.some((one) => one.landmark_h === 0 && one.label === grid.model);
+    const isPlan = isOfModel && regimen.name === product.default_regimen && page.prophylaxis.every(({ column }) => row2[column] === regimen.row[column]);
     const changes = grid.products.find((one) => one.product === product.name)?.changes ?? [];
-    const known = changes.filter((change) => bandOf(change, content.grade2plus.estimate.value));
+    const known = changes.filter((change) => bandOf(change, content.grade2plus.value));
     if (!isPlan || known.length === 0) return null;
-    const { estimate } = content.grade2plus;
+    const { value: risk, low, high } = content.grade2plus;
     const people2 = changes[0].bands.reduce((sum, band) => sum + band.n_with_event + band.n_without, 0);
-    const own = { value: estimate.value, low: estimate.low, high: estimate.high, mc_error: null };
+    const own = { value: risk, low, high, mc_error: null };
     return {
       model: "",
       window: windowInWords(product.window_d, 0),
@@ -2494,8 +2610,8 @@
       starts_at_model: true,
       baseline: { label: "As planned", shares: { grade2plus: own, grade3plus: null } },
       alternatives: known.map((change) => {
-        const difference2 = differenceOf(change, estimate.value);
-        const after = { ...difference2, value: estimate.value + difference2.value, low: null, high: null };
+        const difference2 = differenceOf(change, risk);
+        const after = { ...difference2, value: risk + difference2.value, low: null, high: null };
         return {
           label: change.label,
           kind: change.kind,
@@ -2530,7 +2646,7 @@
       mc_error: Math.sqrt(variance)
     };
   }
-  function offlineOf(page2, grid) {
+  function offlineOf(page, grid) {
     const place = h("div", {});
     const section = h(
       "section",
@@ -2538,25 +2654,27 @@
       h("h3", {}, "If the plan were changed"),
       place
     );
-    let [made2, chosen] = ["", 0];
+    let [made, chosen] = ["", 0];
+    let inSight = null;
     section.addEventListener("change", ({ target }) => {
-      chosen = [...section.querySelectorAll("input")].findIndex((one) => one === target);
+      if (target instanceof HTMLSelectElement) chosen = Number(target.value);
     });
     return {
-      /**
-       * @param {Entries} entries
-       * @param {Content} content
-       */
+      comparison: () => inSight,
       show(entries, content) {
-        const comparison = comparisonOf(page2, grid, entries, content);
+        const comparison = comparisonOf(page, grid, entries, content);
         section.hidden = comparison === null;
+        inSight = comparison;
         const text = JSON.stringify(comparison);
-        if (comparison !== null && text !== made2) {
+        if (comparison !== null && text !== made) {
           place.replaceChildren(comparisonPanel(comparison));
-          const inputs = section.querySelectorAll("input");
-          if (chosen > 0 && chosen < inputs.length) inputs[chosen].click();
+          const choice = section.querySelector("select");
+          if (choice && chosen > 0 && chosen < choice.length) {
+            choice.value = String(chosen);
+            choice.dispatchEvent(new Event("change"));
+          }
         }
-        made2 = text;
+        made = text;
         return section;
       }
     };
@@ -2564,17 +2682,17 @@
 
   // src/simulate.js
   var WAITING = "Simulating: about half a minute, a little longer the first time.";
-  function simulationOf(page2) {
-    const told2 = document.getElementById("server-data")?.textContent;
-    if (!told2 || !location.protocol.startsWith("http")) return null;
+  function simulationOf(page) {
+    const told = document.getElementById("server-data")?.textContent;
+    if (!told || !location.protocol.startsWith("http")) return null;
     const server = (
       /** @type {ServerData} */
-      JSON.parse(told2)
+      JSON.parse(told)
     );
     const token = h("input", { type: "password", id: "token", autocomplete: "off" });
     const button = h("button", { type: "button", id: "simulate" }, "Simulate this patient");
     const state = h("div", { role: "status", id: "simulation-state" });
-    const shown2 = h("div", { id: "simulation" });
+    const shown = h("div", { id: "simulation" });
     const section = h(
       "section",
       { class: "simulation", "aria-label": "Simulation" },
@@ -2582,28 +2700,30 @@
       server.has_token && h("p", { class: "ask" }, h("label", { for: "token" }, "Token of this server "), token),
       h("p", { class: "ask" }, button),
       state,
-      shown2
+      shown
     );
     let [wanted, address] = ["", ""];
+    let inSight = null;
     async function simulate() {
       const asked = wanted;
       button.disabled = true;
       state.replaceChildren(WAITING);
-      const found = await answerOf2(address, asked, token.value);
+      const found = await answerOf3(address, asked, token.value);
       button.disabled = false;
       if (asked !== wanted) return state.replaceChildren();
       if (typeof found === "string") return state.replaceChildren(found);
       state.replaceChildren("Simulated.");
-      shown2.replaceChildren(comparisonPanel(found));
+      shown.replaceChildren(comparisonPanel(found));
+      inSight = found;
       button.hidden = true;
     }
     button.addEventListener("click", simulate);
     return {
       show(entries, content) {
-        const entry = page2.models.find((one) => one.landmark_h === entries.landmark);
+        const entry = page.models.find((one) => one.landmark_h === entries.landmark);
         const isReady = content.kind !== "waiting" && entry !== void 0;
         section.hidden = !isReady;
-        const next = isReady ? JSON.stringify({ patient: patientOf(entries, page2, server) }) : "";
+        const next = isReady ? JSON.stringify({ patient: patientOf(entries, page, server) }) : "";
         address = entry ? server.simulation[entry.key] ?? "" : "";
         const key2 = `${address} ${next}`;
         if (section.dataset.key !== key2) {
@@ -2611,47 +2731,49 @@
           wanted = next;
           button.hidden = false;
           state.replaceChildren();
-          shown2.replaceChildren();
+          shown.replaceChildren();
+          inSight = null;
         }
         return section;
-      }
+      },
+      comparison: () => inSight
     };
   }
-  async function answerOf2(address, body, token) {
+  async function answerOf3(address, body, token) {
     const headers = { "content-type": "application/json" };
     if (token) headers.authorization = `Bearer ${token}`;
     try {
       const answer = await fetch(address, { method: "POST", headers, body });
-      const told2 = await answer.json();
-      if (answer.ok) return told2;
-      const more = told2.found ? ` ${told2.key}: found ${told2.found}; expected ${told2.expected}.` : "";
-      return `Not simulated. ${told2.title}${more}`;
+      const told = await answer.json();
+      if (answer.ok) return told;
+      const more = told.found ? ` ${told.key}: found ${told.found}; expected ${told.expected}.` : "";
+      return `Not simulated. ${told.title}${more}`;
     } catch {
       return "Not simulated: the server does not answer.";
     }
   }
-  function patientOf({ product, regimen, row: row2, readings }, page2, server) {
+  function patientOf({ product, regimen, row: row2, readings }, page, server) {
     const values = Object.entries(row2).filter(
       ([column, value]) => column in server.keys && value !== regimen?.row[column]
     );
-    const patient = {
+    const patient2 = {
       product: product?.name,
       regimen: regimen?.name,
-      prophylaxis: page2.prophylaxis.filter(({ column }) => row2[column] && !regimen?.row[column]).map(({ name }) => name),
+      prophylaxis: page.prophylaxis.filter(({ column }) => row2[column] && !regimen?.row[column]).map(({ name }) => name),
       ...written(values, server.keys)
     };
     if (row2.is_female !== void 0 && row2.is_female !== null) {
-      patient.sex = row2.is_female ? "female" : "male";
+      patient2.sex = row2.is_female ? "female" : "male";
     }
     if (readings.size) {
-      patient.course = Object.fromEntries(
+      patient2.course = Object.fromEntries(
         [...readings].map(([hour, found]) => [
           `${hour} h`,
           written(Object.entries(found), server.course)
         ])
       );
     }
-    return patient;
+    return patient2;
   }
   function written(values, keys) {
     const known = values.filter(([, value]) => value !== null && value !== void 0);
@@ -2673,7 +2795,7 @@
       /** @type {HTMLElement[]} */
       [...document.querySelectorAll('[role="tab"]')]
     );
-    const made2 = /* @__PURE__ */ new Set();
+    const made = /* @__PURE__ */ new Set();
     const open = (chosen) => {
       for (const button of buttons) {
         const isOpen = button === chosen;
@@ -2683,8 +2805,8 @@
         button.tabIndex = isOpen ? 0 : -1;
         if (panel2 === null) continue;
         panel2.hidden = !isOpen;
-        if (isOpen && id in makers && !made2.has(id)) {
-          made2.add(id);
+        if (isOpen && id in makers && !made.has(id)) {
+          made.add(id);
           makers[id](panel2);
         }
       }
@@ -2710,114 +2832,124 @@
     return JSON.parse(await new Response(stream).text());
   }
 
-  // src/main.js
-  var DIGEST_LETTERS = 12;
-  function byId(id) {
-    const found = document.getElementById(id);
-    if (found === null) throw new Error(`the page has no #${id}`);
-    return found;
-  }
-  var page = (
-    /** @type {PageData} */
-    JSON.parse(byId("page-data").textContent ?? "")
-  );
-  var form = makeForm(page);
-  var [result, strip, made, told] = ["result", "strip", "made", "told"].map(byId);
-  var simulation = simulationOf(page);
-  var pairs = /* @__PURE__ */ new Map();
-  var shown;
-  function pairOf(landmark) {
-    const entry = page.models.find((one) => one.landmark_h === landmark);
-    if (entry === void 0) return null;
-    const pair2 = pairs.get(entry.key);
-    if (pair2 !== void 0) return pair2;
-    pairs.set(entry.key, null);
-    unpack(byId(entry.key).textContent ?? "").then((document2) => {
-      pairs.set(entry.key, readPair(document2));
+  // src/explorer.js
+  function openExplorer() {
+    const page = (
+      /** @type {PageData} */
+      JSON.parse(byId("page-data").textContent ?? "")
+    );
+    const form = makeForm(page);
+    const [result, strip, made] = ["result", "strip", "made"].map(byId);
+    let simulation = simulationOf(page);
+    const pairs = /* @__PURE__ */ new Map();
+    let shown;
+    function pairOf(landmark) {
+      const entry = page.models.find((one) => one.landmark_h === landmark);
+      if (entry === void 0) return null;
+      const pair2 = pairs.get(entry.key);
+      if (pair2 !== void 0) return pair2;
+      pairs.set(entry.key, null);
+      unpack(byId(entry.key).textContent ?? "").then((document2) => {
+        pairs.set(entry.key, readPair(document2));
+        update();
+      });
+      return null;
+    }
+    function update() {
+      const texts = readForm(form);
+      const pair2 = pairOf(Number(texts.get("landmark") ?? page.models[0].landmark_h));
+      const columns = pair2?.grade2plus.columns ?? /* @__PURE__ */ new Map();
+      let entries = readEntries(texts, page, columns);
+      if (workOut(form, page.hours, entries)) entries = readEntries(readForm(form), page, columns);
+      const content = contentOf(page, pair2, entries);
+      updateForm(form, page, entries);
+      const open = new Map(
+        [...result.querySelectorAll("details")].map((one) => [titleOf(one), one.open])
+      );
+      const compared = simulation?.show(entries, content) ?? null;
+      result.replaceChildren(
+        ...resultOf(page, { product: entries.product, entered: entries.told, answer: content, compared })
+      );
+      for (const one of result.querySelectorAll("details")) one.open = open.get(titleOf(one)) ?? one.open;
+      const short = inShort(content);
+      if (strip.textContent !== short) strip.textContent = short;
+      shown = { entries, content, digest: "" };
+      made.textContent = madeLines().join(" ");
+      if (content.kind !== "waiting") sign(shown);
+    }
+    function titleOf(details) {
+      return details.dataset.title ?? details.querySelector("summary")?.textContent ?? "";
+    }
+    async function sign(signed3) {
+      const { content, entries } = signed3;
+      const pair2 = pairOf(entries.landmark);
+      if (content.kind === "waiting" || pair2 === null) return;
+      signed3.digest = await digestOf(content.row, pair2.grade2plus.contract.columns);
+      if (signed3 === shown) made.textContent = madeLines().join(" ");
+    }
+    function madeLines() {
+      const entry = page.models.find((one) => one.landmark_h === shown.entries.landmark);
+      const models = [entry?.label, entry?.grade3plus].filter((one) => typeof one === "string");
+      return madeInWords(page.version, models, shown.digest, entry?.sha256);
+    }
+    form.addEventListener("input", (event) => {
+      const input = event.target;
+      if (input instanceof HTMLInputElement && input.type === "text") {
+        const box = form.elements.namedItem(`${input.name}:confirmed`);
+        if (box instanceof HTMLInputElement) box.checked = false;
+      }
       update();
     });
-    return null;
+    form.addEventListener("submit", (event) => event.preventDefault());
+    byId("patient").append(form);
+    byId("clear").addEventListener("click", () => {
+      form.reset();
+      byId("told").replaceChildren();
+      update();
+    });
+    makeButtons(() => {
+      const { entries, content } = shown;
+      const comparison = simulation?.comparison() ?? null;
+      return asText(page, { entered: entries.told, answer: content, comparison }, madeLines());
+    });
+    update();
+    const packedRegimens = document.getElementById("regimens")?.textContent;
+    const regimens = packedRegimens ? unpack(packedRegimens) : null;
+    regimens?.then((grid) => {
+      simulation ??= offlineOf(page, grid);
+      update();
+    });
+    tabs({
+      "regimen-panel": async (panel2) => regimens && panel2.replaceChildren(designer(page, await regimens))
+    });
   }
-  function update() {
-    const texts = readForm(form);
-    const pair2 = pairOf(Number(texts.get("landmark") ?? page.models[0].landmark_h));
-    const columns = pair2?.grade2plus.columns ?? /* @__PURE__ */ new Map();
-    let entries = readEntries(texts, page, columns);
-    if (workOut(form, page.hours, entries)) entries = readEntries(readForm(form), page, columns);
-    const content = contentOf(page, pair2, entries);
-    updateForm(form, page, entries);
-    const open = new Map(
-      [...result.querySelectorAll("details")].map((one) => [titleOf(one), one.open])
+
+  // src/patient.js
+  var CHANGE = "Other values: crsrisk explorer or crsrisk serve.";
+  function showPatient(page) {
+    const { product, entered, answer, spread: spread2, waits, notes } = page;
+    const comparison = page.comparison?.baseline || page.comparison?.why_none ? page.comparison : null;
+    const compared = comparison && h(
+      "section",
+      { class: "simulation", "aria-label": "If the plan were changed" },
+      h("h3", {}, "If the plan were changed"),
+      comparisonPanel(comparison)
     );
-    result.replaceChildren(...resultOf(page, entries, content));
-    if (simulation) result.firstElementChild?.after(simulation.show(entries, content));
-    for (const one of result.querySelectorAll("details")) one.open = open.get(titleOf(one)) ?? one.open;
-    const short = inShort(content);
-    if (strip.textContent !== short) strip.textContent = short;
-    shown = { entries, content, digest: "" };
-    made.textContent = madeLines().join(" ");
-    if (content.kind !== "waiting") sign(shown);
+    const isMarked = entered.some((one) => one.is_outside);
+    byId("patient").replaceChildren(
+      enteredOf(entered, h("p", { class: "note" }, isMarked && "Bold: outside the usual range. ", CHANGE))
+    );
+    byId("result").replaceChildren(
+      ...resultOf(page, { product, entered: [], answer, compared, spread: spread2, waits, notes })
+    );
+    byId("strip").textContent = inShort(answer);
+    const made = madeInWords(page.version, page.models, page.inputs_sha256);
+    byId("made").textContent = made.join(" ");
+    makeButtons(() => asText(page, { entered, answer, comparison }, made));
   }
-  function titleOf(details) {
-    return details.querySelector("summary")?.textContent ?? "";
-  }
-  async function sign(signed3) {
-    const { content } = signed3;
-    if (content.kind === "waiting" || !globalThis.crypto?.subtle) return;
-    const text = JSON.stringify(content.row, Object.keys(content.row).sort());
-    const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-    signed3.digest = [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, DIGEST_LETTERS);
-    if (signed3 === shown) made.textContent = madeLines().join(" ");
-  }
-  function madeLines() {
-    const now = /* @__PURE__ */ new Date();
-    const day = [now.getFullYear(), now.getMonth() + 1, now.getDate()].map((part2) => String(part2).padStart(2, "0")).join("-");
-    const entry = page.models.find((one) => one.landmark_h === shown.entries.landmark);
-    const models = [entry?.label, entry?.grade3plus].filter(Boolean).join(" and ");
-    const digest = shown.digest ? [`Inputs ${shown.digest}.`] : [];
-    return [
-      `${day}, crsrisk ${page.version}.`,
-      `Models ${models} (${entry?.sha256.slice(0, DIGEST_LETTERS)}).`,
-      ...digest
-    ];
-  }
-  async function copy() {
-    const text = asText(page, shown.entries, shown.content, madeLines());
-    try {
-      await navigator.clipboard.writeText(text);
-      told.replaceChildren("Copied.");
-    } catch {
-      const area = h("textarea", { readonly: true, rows: 12, "aria-label": "Text to copy" });
-      area.value = text;
-      told.replaceChildren(area);
-      area.select();
-    }
-  }
-  form.addEventListener("input", (event) => {
-    const input = event.target;
-    if (input instanceof HTMLInputElement && input.type === "text") {
-      const box = form.elements.namedItem(`${input.name}:confirmed`);
-      if (box instanceof HTMLInputElement) box.checked = false;
-    }
-    update();
-  });
-  form.addEventListener("submit", (event) => event.preventDefault());
-  byId("patient").append(form);
-  byId("print").addEventListener("click", () => print());
-  byId("copy").addEventListener("click", copy);
-  byId("clear").addEventListener("click", () => {
-    form.reset();
-    told.replaceChildren();
-    update();
-  });
-  update();
-  var packedRegimens = document.getElementById("regimens")?.textContent;
-  var regimens = packedRegimens ? unpack(packedRegimens) : null;
-  regimens?.then((grid) => {
-    simulation ??= offlineOf(page, grid);
-    update();
-  });
-  tabs({
-    "regimen-panel": async (panel2) => regimens && panel2.replaceChildren(designer(page, await regimens))
-  });
+
+  // src/main.js
+  var patient = document.getElementById("patient-data")?.textContent;
+  if (patient) showPatient(JSON.parse(patient));
+  else openExplorer();
 })();
