@@ -275,15 +275,13 @@ def _outside_training(facts: PatientFacts) -> Found:
         if column.trained[0] <= float(value) <= column.trained[1]:
             continue
         low, high = (significant(end) for end in column.trained)
-        given = facts.given.get(column.name)
-        checked = " (checked, says the file)" if given is not None and given.is_confirmed else ""
         here, ends = (
             amount(column.name, text, unit=unit_in_words(column.unit))
             for text in (significant(float(value)), f"{low} to {high}")
         )
         yield (
             "outside training",
-            f"{label_of(column.name)} {here}{checked} is outside what training patients had"
+            f"{label_of(column.name)} {here} is outside what training patients had"
             f" ({ends}): the model goes on as at the edge.",
         )
 

@@ -4,6 +4,7 @@ printed figure, status and reason.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crsrisk.data.explanation import INTERVAL_NAMES
+from crsrisk.data.patient import read_patient
+from crsrisk.data.world import load_world
 from crsrisk.fields import FIELDS, columns_of
 from crsrisk.model.explain import explain
 from crsrisk.model.predict import predict, raw_log_odds
@@ -19,6 +23,7 @@ from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.explorer import InputColumn, ModelPair
 from crsrisk.studies.explain import (
     ExplainableModel,
+    explain_patient,
     load_explainable,
     missing_ranges,
     patient_risks,
@@ -29,6 +34,7 @@ from crsrisk.studies.explorer import (
     released_models,
     trained_products,
 )
+from crsrisk.studies.patient_row import arm_of, row_of, with_course
 from crsrisk.units import convert, needs_upper_limit
 from crsrisk.wording import about_of_100, range_of_100, typeset
 from tests.explorer.made_patients import Row, made_patients
@@ -167,6 +173,91 @@ def test_ranges_of_missing_values(before_dose: Engines, patients: list[Row]) -> 
             values, risks = found[one.column]
             assert values == list(one.values)
             np.testing.assert_allclose(risks, one.risks, rtol=1e-14)
+
+
+def test_the_page_says_of_a_patient_what_explain_patient_says(
+    before_dose: Engines, patients: list[Row]
+) -> None:
+    """The whole answer, letter by letter: number, interval, warnings, reasons in sight."""
+    check_answers(before_dose, {"baseline-0.1.0": patient_files()})
+
+
+@pytest.mark.slow
+def test_every_model_says_of_a_patient_what_explain_patient_says(tmp_path: Path) -> None:
+    engines = Engines.of(released_models(), tmp_path)
+    later = {
+        "course": {"24 h": {"worst_crs_grade": 1, "crp": "79 mg/L", "temperature": "38.1 degC"}}
+    }
+    check_answers(
+        engines,
+        {
+            name: [
+                one | (later if model.model.contract.landmark_h else {}) for one in patient_files()
+            ]
+            for name, model in engines.models.items()
+        },
+    )
+
+
+def patient_files() -> list[dict[str, Any]]:
+    """Patients as a file tells them: with much and with little known, unusual, another plan."""
+    full = {
+        "age": "66 years", "weight": "74 kg", "sum_of_diameters": "85 mm", "crp": "42 mg/L",
+        "ferritin": "640 ug/L", "il6": "8 pg/mL", "albumin": "36 g/L", "platelets": "240 G/L",
+        "creatinine": "80 umol/L", "lymphocytes": "1.1 G/L", "ldh": "1.4 x ULN", "ecog": 1,
+        "n_metastatic_sites": 2, "has_liver_metastases": True, "has_infection": False,
+    }  # fmt: skip
+    few = {"age": "58 years", "crp": "3 mg/L", "has_liver_metastases": False}
+    return [
+        {"product": product, **some}
+        for product in PRODUCTS
+        for some in (
+            full,
+            few,
+            few | {"crp": "600 mg/L", "confirmed": ["crp"]},
+            few | {"prophylaxis": ["tocilizumab"]},
+        )
+        if product != "afami_cel" or "prophylaxis" not in some
+    ]
+
+
+def check_answers(engines: Engines, files: dict[str, list[dict[str, Any]]]) -> None:
+    products = trained_products(list(engines.pairs.values()))
+    identity, world = identity_facts(products).model_dump_json(), load_world()
+    for name, some in files.items():
+        model = engines.models[name]
+        for patient in some:
+            told = read_patient(patient)
+            arm = arm_of(told, world=world)
+            observed = with_course(told, row_of(told, arm=arm), contract=model.model.contract)
+            ((answer,),) = ask(
+                [
+                    engines.job("answers", name, [plain_row(observed)])
+                    | {"product": {"name": arm.product.name, "label": arm.product.label,
+                                   "platform": arm.product.platform},
+                       "interval_names": dict(INTERVAL_NAMES)}
+                ],
+                identity=identity,
+            )  # fmt: skip
+            page = explain_patient(told, model=model, has_simulation=False).page()
+            expected = page.answer.model_dump()
+            if expected["kind"] == "cannot":
+                assert answer["kind"] == "cannot", patient
+                continue
+            for grade in GRADES:  # the sigmoid may differ in its last bit
+                for end in ("value", "low", "high"):
+                    assert answer[grade].pop(end) == pytest.approx(
+                        expected[grade].pop(end), rel=1e-13
+                    )
+            assert answer == json.loads(json.dumps(expected)), patient
+
+
+def plain_row(observed: pd.DataFrame) -> Row:
+    row = observed.iloc[0]
+    return {
+        str(name): None if pd.isna(value) else getattr(value, "item", lambda value=value: value)()
+        for name, value in row.items()
+    }
 
 
 @pytest.mark.slow

@@ -13,14 +13,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from crsrisk.studies.explorer import write_explorer
-from tests.chromium import PHONE, WIDE, browser, needs_chromium
+from tests.chromium import (
+    PHONE,
+    WIDE,
+    axe,
+    browser,
+    letters_in_print_pt,
+    needs_axe,
+    needs_chromium,
+    sheets,
+    words_in_sight,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 __all__ = ["browser"]
-ROOT = Path(__file__).resolve().parents[2]
-AXE = ROOT / "explorer" / "node_modules" / "axe-core" / "axe.min.js"
 WORDS_AT_MOST = 450  # before details are opened
 SMALLEST_PRINT_PT = 9.0
 
@@ -66,12 +74,6 @@ def fill(page: Page) -> None:
 
 def count(page: Page) -> str:
     return page.inner_text(".count")
-
-
-def axe(page: Page) -> list[dict[str, Any]]:
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: list[dict[str, Any]] = page.evaluate("axe.run().then(found => found.violations)")
-    return [{"rule": one["id"], "at": [node["html"] for node in one["nodes"]]} for one in found]
 
 
 def test_nothing_is_filled_in_and_no_number_is_shown(page: Page) -> None:
@@ -191,9 +193,11 @@ def test_a_change_of_the_plan_starts_at_the_headline(page: Page) -> None:
     page.wait_for_selector(".comparison")
     panel = page.locator(".offline")
     assert f"As planned: {count(page)} of 100" in panel.inner_text()
-    panel.get_by_label("Without step-up").check()
+    choice = panel.get_by_label("Compare with")
+    choice.select_option(label="Without step-up: the full dose from the start")
     page.fill("#crp_mg_l", "180")  # another patient, the same question
-    assert panel.get_by_label("Without step-up").is_checked()
+    assert choice.input_value() == "2"
+    assert "Without step-up" in panel.locator(".pair").inner_text()
     assert f"As planned: {count(page)} of 100" in panel.inner_text()
     page.check("input[name=has_tocilizumab_prophylaxis]")
     assert not panel.is_visible()  # the grid is of the plan without it
@@ -217,8 +221,15 @@ def test_one_products_guidance_shows_on_no_others_page(page: Page) -> None:
 
 def test_few_words_grade_window_and_interval_are_said(page: Page) -> None:
     fill(page)
+    page.wait_for_selector(".comparison")
+    for one in json.loads(page.text_content("#page-data") or "")["products"]:
+        page.fill("#product", one["name"])
+        page.wait_for_selector(".count, .cannot")
+        assert words_in_sight(page) <= WORDS_AT_MOST, one["name"]
+    page.fill("#product", "tarlatamab")
+    page.click("summary:text-is('What this means')")
+    page.click("details.why summary")
     text = page.inner_text("#result")
-    assert len(text.split()) <= WORDS_AT_MOST
     for told in (
         "90% interval (refitting and assumptions)",
         "within 21 days after the first dose",
@@ -232,11 +243,14 @@ def test_few_words_grade_window_and_interval_are_said(page: Page) -> None:
 def test_text_to_copy_says_what_the_page_says(page: Page) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     fill(page)
+    page.wait_for_selector(".comparison")
     page.click("#copy")
     page.wait_for_selector("#told:has-text('Copied')")
     text = page.evaluate("navigator.clipboard.readText()")
     assert f"about {count(page)} would develop CRS of grade 2 or more" in text
     assert "Weight: 74 kg" in text
+    assert f"Tocilizumab before the first dose: {count(page)} → " in text
+    assert "Effect on the tumour unknown." in text
     assert re.search(r"\d{4}-\d\d-\d\d, crsrisk [\s\S]*Inputs [0-9a-f]{12}\.", text)
 
 
@@ -258,21 +272,16 @@ def test_prints_on_one_sheet_in_letters_that_can_be_read(page: Page, is_long: bo
         }
         for name, text in usual.items():
             page.fill(f"#{name}", text)
-    pdf = page.pdf(prefer_css_page_size=True)
-    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
+    page.wait_for_selector(".comparison")
+    assert sheets(page) == 1
     page.emulate_media(media="print")
-    sizes = page.evaluate(
-        """[...document.querySelectorAll('body *')]
-        .filter(one => one.checkVisibility() && [...one.childNodes].some(
-          node => node.nodeType === 3 && node.textContent.trim()))
-        .map(one => parseFloat(getComputedStyle(one).fontSize) * 0.75)"""
-    )
-    assert min(sizes) >= SMALLEST_PRINT_PT - 1e-6
+    assert page.locator(".pair svg").first.is_visible()
+    assert min(letters_in_print_pt(page)) >= SMALLEST_PRINT_PT - 1e-6
 
 
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: `npm ci` in explorer/ installs it")
+@needs_axe
 def test_no_violation_of_accessibility(page: Page, viewport: Any, scheme: Any) -> None:
     page.set_viewport_size(viewport)
     page.emulate_media(color_scheme=scheme)

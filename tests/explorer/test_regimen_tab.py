@@ -9,8 +9,8 @@ import pytest
 
 from crsrisk.data.regimen_design import load_regimen_design
 from crsrisk.data.regimen_grid import grid_path
-from tests.chromium import PHONE, WIDE, browser, needs_chromium
-from tests.explorer.test_page import AXE, axe, file, page
+from tests.chromium import PHONE, WIDE, axe, browser, needs_axe, needs_chromium
+from tests.explorer.test_page import file, page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -85,7 +85,7 @@ def test_a_higher_threshold_treats_fewer(page: Page) -> None:
 
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: `npm ci` in explorer/ installs it")
+@needs_axe
 def test_no_violation_and_nothing_cut(page: Page, viewport: Any, scheme: Any) -> None:
     page.set_viewport_size(viewport)
     page.emulate_media(color_scheme=scheme)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crsrisk.folders import find
-from tests.chromium import PHONE, WIDE, browser, needs_chromium
-from tests.explorer.test_page import AXE, axe, count, fill
+from tests.chromium import PHONE, WIDE, axe, browser, needs_axe, needs_chromium, sheets
+from tests.explorer.test_page import count, fill
 from tests.serve.served import Server, served
 
 if TYPE_CHECKING:
@@ -72,9 +72,13 @@ def simulate(page: Page) -> str:
 def test_the_patient_is_simulated_when_asked(page: Page) -> None:
     assert not page.is_visible("#simulate")
     fill(page)
-    text = simulate(page)
+    simulate(page)
+    page.click("summary:text-is('All changes in numbers')")
+    text = page.inner_text("section.simulation")
     headline = count(page)
     assert f"As planned: {headline} of 100" in text
+    page.click("summary:text-is('All changes in numbers')")  # what is open is printed too
+    assert sheets(page) == 1
     for told in ("The comparison starts from the model’s number", "Monte Carlo error", "seed 1"):
         assert told in text
     assert "Effect on the tumour unknown" in text
@@ -84,7 +88,7 @@ def test_the_patient_is_simulated_when_asked(page: Page) -> None:
     left, right = (page.locator(f".pair figure:nth-child({k}) path.either").count() for k in (1, 2))
     assert left == right
     assert left + page.locator(".pair figure:nth-child(1) path.one").count() == int(headline)
-    page.get_by_label("Without step-up").check()
+    page.get_by_label("Compare with").select_option(index=2)
     assert "only with the change" in page.inner_text(".comparison .legend")
     page.fill("#age_years", "67")
     assert not page.is_visible("#simulation .comparison")
@@ -99,12 +103,14 @@ def test_a_day_after_the_dose_with_an_unusual_value_that_was_confirmed(page: Pag
     page.select_option("#grade__max__h24", "0")
     page.fill("#temperature_c__max__h24", "37.4")
     page.wait_for_selector(".count, .cannot")
-    text = simulate(page)
+    simulate(page)
+    page.click("summary:text-is('All changes in numbers')")
+    text = page.inner_text("section.simulation")
     assert "landmark_24h" in text
     assert "step-up" in text  # that lies in the past
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="no axe-core (cd explorer && npm ci)")
+@needs_axe
 @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (PHONE, "light"), (WIDE, "dark")])
 def test_the_comparison_is_accessible(page: Page, size: dict[str, int], scheme: str) -> None:
     page.set_viewport_size({"width": size["width"], "height": size["height"]})

@@ -18,7 +18,6 @@ from crsrisk.report.comparison import Comparison
 from crsrisk.results import to_plain
 from crsrisk.serve.schemas import Problem, RiskAnswer, TableAnswer
 from crsrisk.simulation.cohort import simulate
-from crsrisk.studies.comparison import comparison_of
 from crsrisk.studies.explain import explain_patient
 from crsrisk.studies.predict import score_table
 from crsrisk.studies.serving import example_request
@@ -152,7 +151,7 @@ def test_the_very_patient_is_simulated(server: Server) -> None:
     assert status == 200, found
     Comparison.model_validate(found, strict=True)
     explained = explain_patient(given, model=FOLDER, seed=5, n_members=10, n_people=50, workers=1)
-    assert found == comparison_of(explained, seed=5).model_dump(mode="json")
+    assert found == explained.comparison().model_dump(mode="json")
     assert [one["kind"] for one in found["alternatives"]] == [
         "prophylaxis",
         "premedication",
