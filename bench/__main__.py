@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import (
+    explorer,
     growth,
     kernel,
     one_patient,
@@ -53,6 +54,9 @@ def main() -> int:
     served = serving.measure()
     print(serving.table(served))
     _keep(served, "serving.json")
+    page = explorer.measure()
+    print(explorer.table(page))
+    _keep(page, "explorer.json")
     designs = trials.measure()
     print(trials.table(designs))
     _keep(designs, "trials.json")

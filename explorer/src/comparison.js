@@ -39,7 +39,7 @@ export function comparisonPanel(comparison) {
   return h(
     "div",
     { class: "comparison" },
-    isOne ? null : h("p", {}, told),
+    isOne ? null : h("p", {}, asSimulated(comparison)),
     h("p", { class: "choices" }, h("label", {}, "Compare with ", choice)),
     shown,
     whyNone ? h("p", { class: "note" }, whyNone) : null,
@@ -48,7 +48,7 @@ export function comparisonPanel(comparison) {
       {},
       h("summary", {}, "All changes in numbers"),
       h("ul", {}, ...alternatives.map((one) => h("li", {}, inOneLine(baseline.shares, one)))),
-      isOne && told ? h("p", {}, told) : null,
+      told ? h("p", {}, told) : null,
       h("p", {}, howSimulated(comparison)),
     ),
   );
@@ -70,6 +70,13 @@ export function comparisonLines(comparison) {
       ? [`Effect on the tumour ${comparison.effect_on_tumour}.`, howSimulated(comparison)]
       : []),
   ];
+}
+
+/** @param {Pick<Comparison, "risk">} comparison */
+function asSimulated({ risk }) {
+  return risk
+    ? "Model and simulator stand further apart than one number can: the comparison is as simulated."
+    : "The comparison is as simulated.";
 }
 
 /** @param {Comparison} comparison */
@@ -99,9 +106,7 @@ function heads({ model, risk, as_simulated: simulated, starts_at_model: isMoved,
     : `Model ${model}: cannot estimate.`;
   const moved = isMoved
     ? "The comparison starts from the model’s number."
-    : risk
-      ? "They stand further apart than one number can; the comparison is as simulated."
-      : "The comparison is as simulated.";
+    : asSimulated({ risk });
   const simulator = `Simulated: ${shareInWords(simulated.grade2plus)}, Monte Carlo error ${errorOf(simulated.grade2plus)}.`;
   return `Grade 2 or more ${window}. ${says} ${simulator} ${moved}`;
 }

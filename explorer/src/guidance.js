@@ -4,6 +4,9 @@ import { h } from "./dom.js";
 
 /** @import { GuidanceGroup, GuidanceLine, ProductGuidance } from "./types.js" */
 
+/** @type {WeakMap<ProductGuidance, HTMLElement[]>} drawn once: no value of the patient changes them */
+const drawn = new WeakMap();
+
 /**
  * The panels, closed until they are opened.
  * @param {ProductGuidance} guidance
@@ -11,6 +14,16 @@ import { h } from "./dom.js";
  * @returns {HTMLElement[]}
  */
 export function guidancePanels(guidance, waits) {
+  const panels = drawn.get(guidance) ?? panelsOf(guidance, waits);
+  drawn.set(guidance, panels);
+  return panels;
+}
+
+/**
+ * @param {ProductGuidance} guidance
+ * @param {string} waits
+ */
+function panelsOf(guidance, waits) {
   return [
     h("h3", { class: "published-title" }, "What is published"),
     panel(

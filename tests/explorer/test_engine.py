@@ -186,7 +186,9 @@ def test_the_page_says_of_a_patient_what_explain_patient_says(
 def test_every_model_says_of_a_patient_what_explain_patient_says(tmp_path: Path) -> None:
     engines = Engines.of(released_models(), tmp_path)
     later = {
-        "course": {"24 h": {"worst_crs_grade": 1, "crp": "79 mg/L", "temperature": "38.1 degC"}}
+        "course": {
+            "24 h": {"worst_crs_grade": 1, "crp": "79 mg/L", "highest_temperature": "38.1 °C"}
+        }
     }
     check_answers(
         engines,

@@ -1216,7 +1216,7 @@
     return h(
       "div",
       { class: "comparison" },
-      isOne ? null : h("p", {}, told),
+      isOne ? null : h("p", {}, asSimulated(comparison)),
       h("p", { class: "choices" }, h("label", {}, "Compare with ", choice)),
       shown,
       whyNone ? h("p", { class: "note" }, whyNone) : null,
@@ -1225,7 +1225,7 @@
         {},
         h("summary", {}, "All changes in numbers"),
         h("ul", {}, ...alternatives.map((one) => h("li", {}, inOneLine(baseline.shares, one)))),
-        isOne && told ? h("p", {}, told) : null,
+        told ? h("p", {}, told) : null,
         h("p", {}, howSimulated(comparison))
       )
     );
@@ -1240,6 +1240,9 @@
       ...baseline && alternatives.length ? [`Effect on the tumour ${comparison.effect_on_tumour}.`, howSimulated(comparison)] : []
     ];
   }
+  function asSimulated({ risk }) {
+    return risk ? "Model and simulator stand further apart than one number can: the comparison is as simulated." : "The comparison is as simulated.";
+  }
   function howSimulated({ notice, n_people: people2, seed }) {
     return `${notice} ${people2.toLocaleString("en")} simulated people in each arm, seed ${seed}.`;
   }
@@ -1251,7 +1254,7 @@
   function heads({ model, risk, as_simulated: simulated, starts_at_model: isMoved, window }) {
     if (simulated === null) return null;
     const says = risk ? `Model ${model}: ${shareInWords(risk.grade2plus)}.` : `Model ${model}: cannot estimate.`;
-    const moved = isMoved ? "The comparison starts from the model’s number." : risk ? "They stand further apart than one number can; the comparison is as simulated." : "The comparison is as simulated.";
+    const moved = isMoved ? "The comparison starts from the model’s number." : asSimulated({ risk });
     const simulator = `Simulated: ${shareInWords(simulated.grade2plus)}, Monte Carlo error ${errorOf(simulated.grade2plus)}.`;
     return `Grade 2 or more ${window}. ${says} ${simulator} ${moved}`;
   }
@@ -1482,7 +1485,13 @@
   }
 
   // src/guidance.js
+  var drawn2 = /* @__PURE__ */ new WeakMap();
   function guidancePanels(guidance, waits) {
+    const panels = drawn2.get(guidance) ?? panelsOf(guidance, waits);
+    drawn2.set(guidance, panels);
+    return panels;
+  }
+  function panelsOf(guidance, waits) {
     return [
       h("h3", { class: "published-title" }, "What is published"),
       panel(
