@@ -187,7 +187,9 @@ def test_every_model_says_of_a_patient_what_explain_patient_says(tmp_path: Path)
     engines = Engines.of(released_models(), tmp_path)
     later = {
         "course": {
-            "24 h": {"worst_crs_grade": 1, "crp": "79 mg/L", "highest_temperature": "38.1 °C"}
+            "6 h": {"worst_crs_grade": 0},
+            "12 h": {"worst_crs_grade": 1},
+            "24 h": {"worst_crs_grade": 1, "crp": "79 mg/L", "highest_temperature": "38.1 °C"},
         }
     }
     check_answers(

@@ -1,6 +1,6 @@
 """A third opinion on the released models: treelite reads their text as LightGBM wrote it and gives
-the same raw log-odds to the bit, with missing values, at thresholds of the trees, and one unit in the
-last place beside them.
+the same raw log-odds to the bit, with missing values, at thresholds of the trees, and one unit in
+the last place beside them.
 """
 
 from __future__ import annotations
