@@ -1,6 +1,6 @@
 """How time and memory of scoring and evaluating grow with the number of patients.
 
-(m) ``crsrisk predict`` and ``crsrisk evaluate``, each a process of its own, over one Parquet file
+(o) ``crsrisk predict`` and ``crsrisk evaluate``, each a process of its own, over one Parquet file
 and over a folder of parts, from 10,000 patients upwards: processor time and peak memory, and what
 of them is due to one more patient. ``python -m bench.growth 10000000`` measures up to that number.
 """
@@ -76,7 +76,7 @@ def _run(*words: object) -> tuple[float, float]:
 
 def table(found: dict[str, Any]) -> str:
     """The runs, and what one more patient costs between two sizes."""
-    lines = ["(m) scoring and evaluating by number of patients", ""]
+    lines = ["(o) scoring and evaluating by number of patients", ""]
     lines.append(
         f"{'command':10}{'source':8}{'patients':>12}{'CPU s':>9}{'MiB':>8}{'us/patient':>12}"
         f"{'bytes/patient':>15}"

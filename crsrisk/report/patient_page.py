@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -123,14 +123,14 @@ class PatientPage(PageFacts):
     notes: list[Note]
 
 
-def inputs_digest(patient: pd.Series[object], *, columns: tuple[Column, ...]) -> str:
+def inputs_digest(patient: pd.Series[Any], *, columns: tuple[Column, ...]) -> str:
     """SHA-256 of the values that a model reads; the explorer's page says the same of a patient.
 
     Known values by name of the column, yes as 1 and no as 0, as compact JSON.
     """
     told: list[tuple[str, str | int | float]] = []
     for column in sorted(columns, key=lambda one: one.name):
-        value = patient[column.name]
+        value: Any = patient[column.name]
         if column.kind == "word":
             told.append((column.name, str(value)))
         elif not pd.isna(value):
