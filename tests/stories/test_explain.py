@@ -146,6 +146,15 @@ def test_a_day_after_the_dose(released: str, tmp_path: Path) -> None:
     """
     place = tmp_path / "patient.yaml"
     done("explain", "template", "tarlatamab", "--model", released, "--out", place)
+    text = place.read_text(encoding="utf-8")
+    worse = {
+        "highest_temperature: 38.1": "highest_temperature: 39.6",
+        "lowest_pressure: 80": "lowest_pressure: 72",
+    }
+    for before, after in worse.items():  # so that there is something to explain
+        assert before in text
+        text = text.replace(before, after)
+    place.write_text(text, encoding="utf-8")
     answer = done(
         "explain",
         "patient",

@@ -442,9 +442,9 @@ def test_a_table_that_cannot_be_read(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--unit", "crp"), ("--unit", "crp", "name=value")),
-        (("--unit", "=mg/dL"), ("--unit", "name=value")),
-        (("--rename", "crp_mg_l="), ("--rename", "name=value")),
+        (("--unit", "crp"), ("--unit", "crp", "COLUMN=UNIT")),
+        (("--unit", "=mg/dL"), ("--unit", "COLUMN=UNIT")),
+        (("--rename", "crp_mg_l="), ("--rename", "YOURS=OURS")),
         (("--unit", "crp_mg_l=mg/dL"), ("crp_mg_l", "two units")),
         (("--unit", "crq=mg/dL"), ("crq", "a unit for a column that is not there")),
         (("--rename", "CRP_BASE=crp_mg_l"), ("CRP_BASE", "no such column")),
