@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from crsrisk.studies.explain import explain_patient
 from crsrisk.studies.explorer import write_explorer
 from tests.chromium import (
     PHONE,
@@ -252,6 +253,21 @@ def test_text_to_copy_says_what_the_page_says(page: Page) -> None:
     assert f"Tocilizumab before the first dose: {count(page)} → " in text
     assert "Effect on the tumour unknown." in text
     assert re.search(r"\d{4}-\d\d-\d\d, crsrisk [\s\S]*Inputs [0-9a-f]{12}\.", text)
+
+
+def test_the_digest_of_the_inputs_is_that_of_explain_patient(page: Page) -> None:
+    fill(page)
+    page.wait_for_selector("#made:has-text('Inputs')")
+    (shown,) = re.findall(r"Inputs ([0-9a-f]{12})", page.inner_text("#made"))
+    patient = {
+        "product": "tarlatamab",
+        "age": "66 years",
+        "weight": "74 kg",
+        "crp": "4.2 mg/dL",
+        "has_liver_metastases": True,
+    }
+    explained = explain_patient(patient, model="baseline-0.1.0", has_simulation=False)
+    assert explained.inputs_sha256.startswith(shown)
 
 
 @pytest.mark.parametrize("is_long", [False, True])
