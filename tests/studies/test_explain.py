@@ -32,6 +32,7 @@ from crsrisk.model.refits import make_refits
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model, save_model
 from crsrisk.report.explanation import PatientExplanation
+from crsrisk.report.patient_page import NoAnswer
 from crsrisk.results import NotEstimable
 from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.studies.development import Split
@@ -265,7 +266,10 @@ def test_a_product_that_no_training_patient_had(
     assert "unlike any product" in content.warnings[0].text
     assert isinstance(content.estimate, NotEstimable)
     assert content.reference is None
-    assert content.page().answer.kind == "cannot"
+    assert "no reasons for one" in content.reasons.start
+    answer = content.page().answer
+    assert isinstance(answer, NoAnswer)
+    assert "unlike any product" in answer.because[0]
     asked = explain_patient(place, model=explainable, has_simulation=False, unknown_product=True)
     assert asked.warnings[0].kind == "unknown product"
     risk = asked.estimate.grade2plus
