@@ -113,10 +113,15 @@ class opened:  # noqa: N801 - it is used as a function is
                 if self._folder is None
                 else self._folder.reading(self._name)
             )
+        except OSError as problem:
+            raise cannot_read(Path(self._where), problem) from problem
+        try:
             self._file = pq.ParquetFile(self._stream, page_checksum_verification=True)
         except (ValueError, NotImplementedError) as problem:
+            self._stream.close()
             raise self._broken() from problem
         except OSError as problem:
+            self._stream.close()
             raise cannot_read(Path(self._where), problem) from problem
         return self._file
 

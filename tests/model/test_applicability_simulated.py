@@ -141,5 +141,6 @@ def test_the_page_says_it_and_offers_what_is_simulated(checked: RiskModel) -> No
     assert explained.assumptions is not None
     page = explained.to_html()
     assert explained.assumptions.grade2plus.sentence in page.replace("&#39;", "'")
-    assert "Raises the risk" not in page
+    assert explained.page().answer.kind == "cannot"
+    assert "Raises the risk" not in explained.summary()
     assert "Simulated anew" in explained.summary()

@@ -69,6 +69,6 @@ def _found(ratio: float, per_s: float) -> dict[str, Any]:
 
 
 def test_the_table_says_when_a_bar_is_missed() -> None:
-    assert table(_found(300.0, 12_000.0)).count("MISSED") == 0
-    assert table(_found(100.0, 12_000.0)).count("MISSED") == 1
-    assert table(_found(100.0, 5_000.0)).count("MISSED") == 2
+    assert table(_found(300.0, 24_000.0)).count("MISSED") == 0
+    assert table(_found(100.0, 24_000.0)).count("MISSED") == 1
+    assert table(_found(100.0, 12_000.0)).count("MISSED") == 2
