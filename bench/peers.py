@@ -20,13 +20,14 @@ import importlib
 import importlib.util
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any, cast
 
 import numba
 import numpy as np
+from numba.np.numpy_support import carray
 from numba.np.unsafe.ndarray import to_fixed_tuple
 from numpy.typing import NDArray
 
@@ -35,7 +36,7 @@ from bench.reference import Segment, lane, reference, segments
 from crsrisk.data.world import World, load_world
 from crsrisk.simulation import solve
 from crsrisk.simulation.arm import Arm
-from crsrisk.simulation.equations import Expression, Operand, right_hand_side
+from crsrisk.simulation.equations import evaluate_all, right_hand_side
 from crsrisk.simulation.layout import LANES, N_ROWS, N_STATES, ROWS, STATES, TICK_H, TRACE
 from crsrisk.simulation.population import Patients
 from crsrisk.simulation.run import run
@@ -47,9 +48,7 @@ DIFFRAX = ("Tsit5", "Dopri8", "Kvaerno5")
 SCALAR_ATOL = 1e-3  # absolute over relative tolerance: fractions of 1 matter, picograms do not
 N_JUDGED, N_TOGETHER, N_KERNEL = 10, 256, 8192
 BAR_RATIO, AIM_RATIO = 10.0, 20.0
-_STATES = 21  # a literal, so that the compiler can unroll; see `layout.STATES`
 _as_tuple: Any = to_fixed_tuple
-carray: Any = vars(numba)["carray"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Peer:
 
 
 @dataclass(frozen=True)
-class Arms:
+class ComparedArm:
     """One arm: the kernel, and the peers that are installed; ``missing`` are not."""
 
     product: str
@@ -117,7 +116,7 @@ def _courses() -> dict[str, Any]:
     @numba.cfunc(numbalsoda.lsoda_sig)
     def slope(t: Any, y: Any, dy: Any, numbers: Any) -> None:
         state, out = carray(y, (n_states,)), carray(dy, (n_states,))
-        k = rates(_as_tuple(state, _STATES), carray(numbers, (n_numbers,)), 0)
+        k = rates(_as_tuple(state, n_states), carray(numbers, (n_numbers,)), 0)
         for at in range(n_states):
             out[at] = k[at]
 
@@ -234,7 +233,7 @@ def _by_vmap(solver: str, rtol: float, n_points: int, *, peaks: Values) -> Calla
     def slope(t: Any, y: Any, numbers: Any) -> Any:
         values = {row: numbers[at] for at, row in enumerate(ROWS)}
         values |= {state: y[at] for at, state in enumerate(STATES)}
-        rates = _numbers(right_hand_side()[0], values, where=jnp.where)
+        rates = evaluate_all(right_hand_side()[0], values, where=jnp.where)
         return jnp.stack([jnp.asarray(rates[state], dtype=y.dtype) for state in STATES])
 
     def one(y: Any, numbers: Any, start: Any, stop: Any) -> Any:
@@ -283,36 +282,6 @@ def by_diffrax(patients: Sequence[Patient], *, n_judged: int, accepted: float) -
         )
 
 
-def _numbers(
-    formulas: Mapping[str, Operand], values: Mapping[str, Any], *, where: Callable[..., Any]
-) -> dict[str, Any]:
-    """What formulas stand for, for arrays; parts that occur twice are worked out once."""
-    apply: dict[str, Callable[..., Any]] = {
-        "plus": lambda a, b: a + b,
-        "minus": lambda a, b=None: -a if b is None else a - b,
-        "times": lambda a, b: a * b,
-        "divide": lambda a, b: a / b,
-        "power": lambda a, b: a**b,
-        "gt": lambda a, b: a > b,
-        "geq": lambda a, b: a >= b,
-        "lt": lambda a, b: a < b,
-        "leq": lambda a, b: a <= b,
-        "piecewise": lambda yes, condition, no: where(condition, yes, no),
-    }
-    done: dict[int, Any] = {}
-
-    def value(formula: Operand) -> Any:
-        if not isinstance(formula, Expression):
-            return formula
-        if formula.operator == "name":
-            return values[formula.parts[0]]
-        if id(formula) not in done:
-            done[id(formula)] = apply[formula.operator](*(value(part) for part in formula.parts))
-        return done[id(formula)]
-
-    return {name: value(formula) for name, formula in formulas.items()}
-
-
 # --- all together -------------------------------------------------------------------------------
 
 
@@ -341,7 +310,7 @@ def _fastest(
     return max(timed, key=lambda one: one.per_s)
 
 
-def compare(name: tuple[str, str], *, world: World) -> Arms:
+def compare(name: tuple[str, str], *, world: World) -> ComparedArm:
     """One arm by the kernel and by every peer that is installed."""
     arm = kernel._arm(name, world)
     patients = kernel._people(arm, N_TOGETHER, world)
@@ -363,7 +332,7 @@ def compare(name: tuple[str, str], *, world: World) -> Arms:
         "diffrax": lambda: by_diffrax(listed, n_judged=N_JUDGED, accepted=accepted),
     }
     is_there = {peer: importlib.util.find_spec(peer) is not None for peer in peers}
-    return Arms(
+    return ComparedArm(
         *name,
         1.0 / kernel_s,
         kernel_error,

@@ -17,6 +17,8 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser")))
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 AXE = Path(__file__).parents[1] / "explorer" / "node_modules" / "axe-core" / "axe.min.js"
+# before details are opened, and in print
+MOST_WORDS, SMALLEST_PT = 450, 9.0
 _WORDS = """() => {
   const words = (text) => text.split(/\\s+/).filter(Boolean).length;
   const shut = [...document.querySelectorAll('select')].filter((one) => one.checkVisibility())

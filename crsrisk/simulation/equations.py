@@ -257,7 +257,6 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
     "geq": lambda a, b: a >= b,
     "lt": lambda a, b: a < b,
     "leq": lambda a, b: a <= b,
-    "piecewise": lambda yes, condition, no: yes if condition else no,
 }
 
 
@@ -267,14 +266,34 @@ def evaluate(formula: Operand, values: Mapping[str, float]) -> float:
     >>> evaluate(largest(name("x") - 1.0, 0.0) * 2.0, {"x": 3.0})
     4.0
     """
-    if not isinstance(formula, Expression):
-        return float(formula)
-    if formula.operator == "name":
-        return values[formula.parts[0]]
-    value: float = _ARITHMETIC[formula.operator](
-        *(evaluate(part, values) for part in formula.parts)
-    )
-    return value
+    found = evaluate_all({"": formula}, values, where=lambda way, yes, no: yes if way else no)
+    return float(found[""])
+
+
+def evaluate_all(
+    formulas: Mapping[str, Operand], values: Mapping[str, Any], *, where: Callable[..., Any]
+) -> dict[str, Any]:
+    """What formulas stand for, for numbers or arrays; a part that they share is worked out once.
+
+    ``where`` chooses between two values by a condition, as :func:`numpy.where` does.
+    """
+    done: dict[int, Any] = {}
+
+    def value(formula: Operand) -> Any:
+        if not isinstance(formula, Expression):
+            return formula
+        if formula.operator == "name":
+            return values[formula.parts[0]]
+        if id(formula) not in done:
+            parts = [value(part) for part in formula.parts]
+            if formula.operator == "piecewise":
+                yes, condition, no = parts
+                done[id(formula)] = where(condition, yes, no)
+            else:
+                done[id(formula)] = _ARITHMETIC[formula.operator](*parts)
+        return done[id(formula)]
+
+    return {name: value(formula) for name, formula in formulas.items()}
 
 
 BOLUS = "interleukin_2_bolus"  # what the timetable brings at this half hour

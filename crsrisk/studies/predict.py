@@ -210,6 +210,13 @@ class RowCounts:
     values_filled: int
     values_missing: int
 
+    def in_words(self) -> str:
+        """How many rows were scored, and how."""
+        return (
+            f"{self.rows} rows ({self.ok} ok, {self.warned} warned,"
+            f" {self.cannot_estimate} {CANNOT}, {self.refused} refused)"
+        )
+
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class ScoredTable(Result):
@@ -249,12 +256,7 @@ class ScoredTable(Result):
 
     def summary(self) -> str:
         """How many rows were scored by which model."""
-        counts = self.counts
-        return (
-            f"{counts.rows} rows ({counts.ok} ok, {counts.warned} warned,"
-            f" {counts.cannot_estimate} {CANNOT}, {counts.refused} refused), model {self.model}:"
-            f" {self.outcome}. {self.notice}"
-        )
+        return f"{self.counts.in_words()}, model {self.model}: {self.outcome}. {self.notice}"
 
     def to_frame(self) -> pd.DataFrame:
         """One row a row of the file: patient_id, risk and its intervals, status, reasons,

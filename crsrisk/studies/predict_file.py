@@ -74,11 +74,9 @@ class ScoredFile(Result):
 
     def summary(self) -> str:
         """How many rows were scored by which model, and where they are."""
-        counts = self.counts
         return (
-            f"{counts.rows} rows ({counts.ok} ok, {counts.warned} warned,"
-            f" {counts.cannot_estimate} cannot estimate, {counts.refused} refused), model"
-            f" {self.model}: {self.outcome}. In {self.out}. {self.notice}"
+            f"{self.counts.in_words()}, model {self.model}: {self.outcome}. In {self.out}."
+            f" {self.notice}"
         )
 
     def troubles(self) -> tuple[Trouble, ...]:

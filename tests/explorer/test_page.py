@@ -15,7 +15,9 @@ import pytest
 from crsrisk.studies.explain import explain_patient
 from crsrisk.studies.explorer import write_explorer
 from tests.chromium import (
+    MOST_WORDS,
     PHONE,
+    SMALLEST_PT,
     WIDE,
     axe,
     browser,
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 __all__ = ["browser"]
-WORDS_AT_MOST = 450  # before details are opened
-SMALLEST_PRINT_PT = 9.0
 
 pytestmark = [
     pytest.mark.slow,
@@ -226,7 +226,7 @@ def test_few_words_grade_window_and_interval_are_said(page: Page) -> None:
     for one in json.loads(page.text_content("#page-data") or "")["products"]:
         page.fill("#product", one["name"])
         page.wait_for_selector(".count, .cannot")
-        assert words_in_sight(page) <= WORDS_AT_MOST, one["name"]
+        assert words_in_sight(page) <= MOST_WORDS, one["name"]
     page.fill("#product", "tarlatamab")
     page.click("summary:text-is('What this means')")
     page.click("details.why summary")
@@ -292,7 +292,7 @@ def test_prints_on_one_sheet_in_letters_that_can_be_read(page: Page, is_long: bo
     assert sheets(page) == 1
     page.emulate_media(media="print")
     assert page.locator(".pair svg").first.is_visible()
-    assert min(letters_in_print_pt(page)) >= SMALLEST_PRINT_PT - 1e-6
+    assert min(letters_in_print_pt(page)) >= SMALLEST_PT - 1e-6
 
 
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])

@@ -19,7 +19,9 @@ from crsrisk.report.explorer import page_policy
 from crsrisk.report.patient_page import NoAnswer, RiskAnswer
 from crsrisk.results import Estimate, NotEstimable
 from tests.chromium import (
+    MOST_WORDS,
     PHONE,
+    SMALLEST_PT,
     WIDE,
     axe,
     browser,
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["browser"]
 EVIL = "<script>alert('x')</script>"
 MOST_BYTES = 500_000
-MOST_WORDS = 450
-SMALLEST_PT = 9.0
 
 
 def bare() -> PatientExplanation:

@@ -9,10 +9,9 @@ import pytest
 
 from bench.peers import (
     BAR_RATIO,
-    Arms,
+    ComparedArm,
     Patient,
     Peer,
-    _numbers,
     by_diffrax,
     by_numbalsoda,
     people,
@@ -21,7 +20,7 @@ from bench.peers import (
 from bench.reference import compiled_slope
 from crsrisk.data.world_files import load_product
 from crsrisk.simulation.arm import make_arm
-from crsrisk.simulation.equations import right_hand_side
+from crsrisk.simulation.equations import evaluate_all, right_hand_side
 from crsrisk.simulation.layout import LANES, N_ROWS, ROWS, STATES
 from crsrisk.simulation.population import sample
 from tests.simulation.people import world_of
@@ -41,7 +40,7 @@ def test_traced_formulas_for_arrays_are_the_compiled_right_hand_side() -> None:
         y = one.begin * rng.uniform(0.5, 2.0, len(STATES)) + rng.uniform(0, 1, len(STATES))
         row = part.workspace.reshape(N_ROWS, LANES)[:, 0]
         values = {**dict(zip(ROWS, row, strict=True)), **dict(zip(STATES, y, strict=True))}
-        rates = _numbers(right_hand_side()[0], values, where=np.where)
+        rates = evaluate_all(right_hand_side()[0], values, where=np.where)
         np.testing.assert_allclose(
             [float(rates[state]) for state in STATES],
             compiled_slope(y, 0.0, part.workspace),
@@ -69,7 +68,7 @@ def test_numbalsoda_solves_the_same_patients() -> None:
 def test_the_table_names_what_is_missing_and_a_bar_that_is() -> None:
     def arm(ratio: float) -> dict[str, object]:
         peers = (Peer("numbalsoda", "LSODA, rtol 1e-05", 1e4 / ratio, 5e-4),)
-        one = Arms("tarlatamab", "label", 1e4, 4e-4, peers, ("diffrax",))
+        one = ComparedArm("tarlatamab", "label", 1e4, 4e-4, peers, ("diffrax",))
         return {**asdict(one), "ratio": one.ratio}
 
     good = table({"arms": [arm(2 * BAR_RATIO)]})
