@@ -179,10 +179,10 @@ def warnings_about(facts: PatientFacts) -> tuple[PatientWarning, ...]:
         _unread_course,
         _unknown_product,
         _untrained_plan,
+        _disagreement,
         _outside_training,
         _missing_values,
         _scenarios,
-        _disagreement,
         _outside_simulated,
         _models,
     )
