@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression
 from scipy.stats import norm
-from sklearn.isotonic import isotonic_regression
 
 from crsrisk.data.disclosure import is_told, parting
 from crsrisk.model.additive import Additive, belongs_to, quantile, scaled_of
@@ -45,23 +44,21 @@ class _Leaf:
 
 @dataclass(frozen=True)
 class _Split:
-    """Rows with ``column`` <= ``bound`` go left."""
+    """Rows with ``column`` <= ``bound`` go left; ``value`` is the mean of the patients below."""
 
     column: int
     bound: float
     decision: int
     left: _Node
     right: _Node
+    value: float
+    count: int
 
-    @cached_property
-    def count(self) -> int:
-        return self.left.count + self.right.count
-
-    @cached_property
-    def value(self) -> float:
-        return (
-            self.left.value * self.left.count + self.right.value * self.right.count
-        ) / self.count
+    @staticmethod
+    def of(column: int, bound: float, decision: int, left: _Node, right: _Node) -> _Split:
+        count = left.count + right.count
+        value = (left.value * left.count + right.value * right.count) / count
+        return _Split(column, bound, decision, left, right, value, count)
 
 
 _Node: TypeAlias = _Leaf | _Split
@@ -184,7 +181,7 @@ class _Grower:
         """The tree for known values, a leaf for missing ones where there are any."""
         if not is_missing.any():
             return tree
-        return _Split(column, np.inf, _KNOWN_LEFT, tree, _Leaf(value, self.count(is_missing)))
+        return _Split.of(column, np.inf, _KNOWN_LEFT, tree, _Leaf(value, self.count(is_missing)))
 
     def intercepts(self) -> _Node:
         """The intercept and the random intercepts of the groups."""
@@ -228,7 +225,7 @@ class _Grower:
             tree = self._step_tree(steps, told[other] * steps.height, lacks & ~is_missing)
             tree = self.unless_missing(tree, column, value=0.0, is_missing=lacks & is_missing)
             yield from _worth(
-                _Split(int(other), np.inf, _KNOWN_LEFT, _Leaf(0.0, self.count(~lacks)), tree)
+                _Split.of(int(other), np.inf, _KNOWN_LEFT, _Leaf(0.0, self.count(~lacks)), tree)
             )
 
     def _step_tree(self, steps: _Steps, values: Floats, rows: Rows) -> _Node:
@@ -240,9 +237,7 @@ class _Grower:
         counts = steps.counts(rows) if is_told(int(n_rows.sum())) else np.zeros(n_rows.size)
         weights = np.where(counts > 0, counts, 1.0)
         if direction := self.directions[steps.column]:
-            values = isotonic_regression(
-                values, sample_weight=weights, increasing=bool(direction > 0)
-            )
+            values = isotonic_regression(values, weights=weights, increasing=direction > 0).x
         starts = [0]
         for at in range(1, values.size):
             if abs(values[at] - values[starts[-1]]) > _ALIKE:
@@ -250,18 +245,14 @@ class _Grower:
         if counts.any():
             kept = parting(np.add.reduceat(n_rows, starts).tolist())
             starts = [0, *(starts[place + 1] for place in kept)]
-        ends = [*starts[1:], values.size]
-        spans = [slice(start, end) for start, end in zip(starts, ends, strict=True)]
+        means = np.add.reduceat(values * weights, starts) / np.add.reduceat(weights, starts)
+        patients = np.add.reduceat(counts, starts)
         leaves = [
-            _Leaf(
-                float(np.average(values[span], weights=weights[span])),
-                _whole(counts[span].sum()),
-            )
-            for span in spans
+            _Leaf(mean, _whole(n))
+            for mean, n in zip(means.tolist(), patients.tolist(), strict=True)
         ]
-        return _balanced(
-            leaves, [float(steps.bounds[end - 1]) for end in ends[:-1]], column=steps.column
-        )
+        bounds = [float(steps.bounds[start - 1]) for start in starts[1:]]
+        return _balanced(leaves, bounds, column=steps.column)
 
     def _by_group(self, leaf: _Maker, rows: Rows, *, differs: Rows) -> _Node:
         """A tree that tells groups apart, large ones first; an unseen combination gets what its
@@ -277,7 +268,7 @@ class _Grower:
             belongs, inside = words[:, c] > 0, self.belongs[:, c] > 0
             no = grow(words[~belongs], rest, groups, rows & ~inside)
             yes = grow(words[belongs], rest, (*groups, c), rows & inside)
-            return _Split(self.additive.groups[c], 0.5, _MISSING_LEFT, no, yes)
+            return _Split.of(self.additive.groups[c], 0.5, _MISSING_LEFT, no, yes)
 
         return grow(self.words, order, (), rows)
 
@@ -308,7 +299,7 @@ def _balanced(leaves: list[_Leaf], bounds: list[float], *, column: int) -> _Node
     if not bounds:
         return leaves[0]
     middle = len(bounds) // 2
-    return _Split(
+    return _Split.of(
         column,
         bounds[middle],
         _MISSING_LEFT,

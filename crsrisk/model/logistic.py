@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.lapack import dpotri
-from scipy.sparse import csr_array
 from scipy.special import expit, logit
 
 from crsrisk.data.risk_model import Calibrator
@@ -32,7 +31,8 @@ _TRUST = 2.0  # how many coefficients' worth the expected penalties count
 _OF_GROUPS = 0.3  # penalty of the groups' intercepts: their log-odds differ by about 2
 _ROUNDS = 12  # of learning the penalties
 _STEPS = 25  # of Newton's method
-_CLOSE = 1e-6
+# least gain of a step, as a share of the loss: while penalties are learnt, and in the end
+_CLOSE, _CLOSEST = 1e-6, 1e-12
 _STABLE = 0.05  # change of the logarithm of a penalty
 _EFFECTS = (0, 1, 4, 5)  # kinds of weights that a direction binds
 _HELD_AT_ZERO = 1e9
@@ -60,7 +60,24 @@ class _Pattern:
     design: Floats
     labels: Floats
     weight: Floats
-    reach: csr_array  # (columns of the design, weights), 1 where a weight acts on a column
+    acting: Places  # of all weights, those that act on these rows
+    reach: Floats  # (columns of the design, acting), 1 where a weight acts on a column
+
+
+@dataclass(frozen=True)
+class _Point:
+    """Weights, and what the rows say of them without any penalty: minus the log likelihood, its
+    slope upwards, and its curvature.
+    """
+
+    weights: Floats
+    loss: float
+    gradient: Floats
+    curvature: Floats
+
+    def penalised(self, penalties: Floats) -> float:
+        """The loss with the penalty."""
+        return self.loss + 0.5 * float(penalties @ self.weights**2)
 
 
 @dataclass(frozen=True)
@@ -139,60 +156,69 @@ class PooledLogistic:
                 reach[0, start] = 1.0
                 reach[1 + varied, start + 1 + np.arange(varied.size)] = 1.0
             used = np.flatnonzero(np.abs(design).max(axis=0) > 0)
+            acting = np.flatnonzero(reach[used].any(axis=0))
             patterns.append(
-                _Pattern(design[:, used], labels[rows], count[rows], csr_array(reach[used]))
+                _Pattern(
+                    design[:, used], labels[rows], count[rows], acting, reach[np.ix_(used, acting)]
+                )
             )
         prior = np.array([penalty, 4 * penalty, 4 * penalty, _OF_GROUPS, 4 * penalty, 4 * penalty])
         return PooledLogistic(patterns, kinds, columns, prior, varied, n)
 
     def fit(self, directions: NDArray[np.int_]) -> Floats:
         """The weights for outcomes of 0 and 1, with penalties learnt and directions kept."""
-        weights, held = self._start()
+        point, held = self._start()
         shared = self.prior
         for _ in range(_ROUNDS):
-            weights, variance, held = self._kept(weights, shared, held, directions)
+            point, variance, held = self._kept(point, shared, held, directions, close=_CLOSE)
             before = shared
             shared = np.array(
                 [
-                    self._learnt(kind, weights, variance, before[kind], held)
+                    self._learnt(kind, point.weights, variance, before[kind], held)
                     for kind in range(shared.size)
                 ]
             )
             if np.abs(np.log(shared / before)).max() < _STABLE:
                 break
-        return self._kept(weights, shared, held, directions)[0]
+        return self._kept(point, shared, held, directions, close=_CLOSEST)[0].weights
 
     def fit_to_risk(self, directions: NDArray[np.int_]) -> Floats:
         """The weights where labels are risks: light penalties, as there is no chance to guard
         against; directions kept.
         """
-        weights, held = self._start()
-        return self._kept(weights, _LIGHT, held, directions)[0]
+        point, held = self._start()
+        return self._kept(point, _LIGHT, held, directions, close=_CLOSEST)[0].weights
 
-    def _start(self) -> tuple[Floats, Rows]:
+    def _start(self) -> tuple[_Point, Rows]:
         """Everybody at the overall risk; no column held at zero."""
         events = sum((pattern.weight * pattern.labels).sum() for pattern in self.patterns)
         n = sum(pattern.weight.sum() for pattern in self.patterns)
         weights = np.zeros(self.kinds.size)
         weights[0] = logit(np.clip(events / n, 1e-6, 1 - 1e-6))
-        return weights, np.zeros(self.kinds.size, dtype=bool)
+        return self._at(weights), np.zeros(self.kinds.size, dtype=bool)
 
     def _kept(
-        self, weights: Floats, shared: Floats, held: Rows, directions: NDArray[np.int_]
-    ) -> tuple[Floats, Floats, Rows]:
-        """Weights and their variances, with every column held at zero whose common slope breaks its
-        direction.
+        self,
+        point: _Point,
+        shared: Floats,
+        held: Rows,
+        directions: NDArray[np.int_],
+        *,
+        close: float,
+    ) -> tuple[_Point, Floats, Rows]:
+        """The maximum and the variances there, with every column held at zero whose common slope
+        breaks its direction.
         """
         signs = np.where(self.kinds == 0, directions[self.columns], 0)
         while True:
-            weights, variance = self._newton(weights, self._penalties(shared, held))
-            weights = np.where(held, 0.0, weights)
-            wrong = signs * weights < 0
+            point, variance = self._newton(point, self._penalties(shared, held), close=close)
+            wrong = (signs * point.weights < 0) & ~held
             if not wrong.any():
-                return weights, variance, held
+                return point, variance, held
             held = held | (
                 np.isin(self.columns, self.columns[wrong]) & np.isin(self.kinds, _EFFECTS)
             )
+            point = self._at(np.where(held, 0.0, point.weights))
 
     def _penalties(self, shared: Floats, held: Rows) -> Floats:
         return np.where(held, _HELD_AT_ZERO, np.where(self.kinds >= 0, shared[self.kinds], 1e-8))
@@ -205,43 +231,43 @@ class PooledLogistic:
         squares = float(np.sum(weights[mine] ** 2))
         return (max(known, 0.0) + _TRUST) / (squares + _TRUST / float(self.prior[kind]))
 
-    def _newton(self, weights: Floats, penalties: Floats) -> tuple[Floats, Floats]:
-        """Weights at the maximum and the variances of their posterior (Laplace)."""
-        loss = self._loss(weights, penalties)
+    def _newton(self, point: _Point, penalties: Floats, *, close: float) -> tuple[_Point, Floats]:
+        """The maximum and the variances of its posterior (Laplace).
+
+        Ends where the next step would gain no more than the share ``close`` of the loss.
+        """
+        fixed = penalties >= _HELD_AT_ZERO
         for _ in range(_STEPS):
-            gradient, curvature = self._slopes(weights)
-            factor = cho_factor(curvature + np.diag(penalties))
-            step = cho_solve(factor, gradient - penalties * weights)
-            share = 1.0
-            new = self._loss(weights + step, penalties)
-            while new > loss + 1e-9 and share > 1e-3:
-                share /= 2
-                new = self._loss(weights + share * step, penalties)
-            weights, gained, loss = weights + share * step, loss - new, new
-            if gained < _CLOSE * max(1.0, abs(loss)):
+            loss = point.penalised(penalties)
+            curvature = point.curvature + np.diag(penalties)
+            cholesky, _ = cho_factor(curvature, overwrite_a=True)
+            uphill = point.gradient - penalties * point.weights
+            step = cho_solve((cholesky, False), uphill)
+            step[fixed] = 0.0
+            if uphill @ step < 2 * close * max(1.0, abs(loss)):
                 break
-        _, curvature = self._slopes(weights)
-        cholesky, _ = cho_factor(curvature + np.diag(penalties))
-        inverse, _ = dpotri(cholesky)
-        return weights, np.diag(inverse)
+            share = 1.0
+            ahead = self._at(point.weights + step)
+            while ahead.penalised(penalties) > loss + 1e-9 and share > 1e-3:
+                share /= 2
+                ahead = self._at(point.weights + share * step)
+            point = ahead
+        inverse, _ = dpotri(cholesky, overwrite_c=True)
+        return point, np.diag(inverse)
 
-    def _loss(self, weights: Floats, penalties: Floats) -> float:
-        value = 0.5 * float(penalties @ weights**2)
+    def _at(self, weights: Floats) -> _Point:
+        loss, gradient = 0.0, np.zeros(weights.size)
+        curvature = np.zeros((weights.size,) * 2)
         for pattern in self.patterns:
-            scores = pattern.design @ (pattern.reach @ weights)
+            design, acting, reach = pattern.design, pattern.acting, pattern.reach
+            scores = design @ (reach @ weights[acting])
             losses = np.logaddexp(0.0, scores) - pattern.labels * scores
-            value += float(np.sum(pattern.weight * losses))
-        return value
-
-    def _slopes(self, weights: Floats) -> tuple[Floats, Floats]:
-        gradient, curvature = np.zeros(weights.size), np.zeros((weights.size,) * 2)
-        for pattern in self.patterns:
-            design, reach = pattern.design, pattern.reach
-            risk = expit(design @ (reach @ weights))
-            gradient += reach.T @ (design.T @ (pattern.weight * (pattern.labels - risk)))
+            loss += float(pattern.weight @ losses)
+            risk = expit(scores)
+            gradient[acting] += reach.T @ (design.T @ (pattern.weight * (pattern.labels - risk)))
             root = design * np.sqrt(pattern.weight * (risk * (1.0 - risk)))[:, None]
-            curvature += reach.T @ (reach.T @ (root.T @ root)).T  # the product is symmetric
-        return gradient, curvature
+            curvature[np.ix_(acting, acting)] += reach.T @ (root.T @ root) @ reach
+        return _Point(weights, loss, gradient, curvature)
 
     def parts(self, weights: Floats) -> tuple[float, Floats, Floats, Floats]:
         """Intercept; slopes, quadratic terms and missing indicators (3, columns); random intercepts

@@ -44,7 +44,9 @@ def test_newton_finds_what_ridge_regression_finds() -> None:
         penalty=10.0,
     )
     penalties = np.where(problem.kinds < 0, 1e-8, 2.0 + 3.0 * problem.kinds)
-    weights, variance = problem._newton(np.zeros(problem.kinds.size), penalties)
+    start = problem._at(np.zeros(problem.kinds.size))
+    point, variance = problem._newton(start, penalties, close=1e-12)
+    weights = point.weights
     assert (variance > 0).all()
     design = np.hstack(
         [known, *(belongs[:, [g]] * np.hstack([np.ones((800, 1)), known]) for g in range(3))]
