@@ -11,8 +11,8 @@ each member has two hundred patients of every product, followed once, and twenty
 model says nearly the same stand for one patient simulated twenty times: what is learnt is how far
 the event's share among patients alike lies from the model's risk, over worlds.
 
-Models of fewer than 5,000 training patients (at a landmark 20,000) are asked in a quarter of the
-members, so that a trial run stays quick; the card says how many.
+Models of fewer than 20,000 training patients are asked in a quarter of the members, so that a trial
+run stays quick; the card says how many.
 """
 
 from __future__ import annotations
@@ -56,8 +56,7 @@ EVENTS: Mapping[str, str] = {
 UNKNOWN = "a product that is not known"
 FEWEST_ASKED = 10  # patients (at a landmark: blocks) from whom a distribution is learnt
 BLOCK = 20  # an even number of patients who stand for one, at a landmark
-# training patients below which a quarter of the members is asked: before the first dose, after it
-SMALL, SMALL_LANDMARK = 5_000, 20_000
+SMALL = 20_000  # training patients below which a quarter of the members is asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +170,7 @@ def world_spreads(
             if (model.contract.landmark_h > 0) == is_landmark
         ]
         if sizes:
-            is_small = max(sizes) < (SMALL_LANDMARK if is_landmark else SMALL)
+            is_small = max(sizes) < SMALL
             asked[is_landmark] = ask_worlds(
                 listed,
                 world=world,

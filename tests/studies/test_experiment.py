@@ -57,7 +57,7 @@ def test_the_main_job_is_as_large_as_it_says() -> None:
         [],
         "reference",
     )
-    assert (experiment.truth_patients, experiment.truth_repetitions) == (1000, 500)
+    assert (experiment.truth_patients, experiment.truth_repetitions) == (1000, 250)
     assert {"tocilizumab", "dexamethasone"} <= set(experiment.mitigations)
 
 
