@@ -18,7 +18,7 @@ from crsrisk.data.world_files import all_products
 from crsrisk.model.companions import reference_groups, save_companions
 from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
-from crsrisk.model.refits import make_refits
+from crsrisk.model.refitting import make_refits
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import save_model
 from crsrisk.simulation.arm import make_arm

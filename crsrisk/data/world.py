@@ -154,3 +154,20 @@ def _add(group: dict[str, Noun], name: str, noun: Noun, *, product: Product, key
             cure="rename your file, and its `name`",
         )
     return name
+
+
+def reject_unused(mitigations: Sequence[str], *, world: World, where: str, key: str) -> None:
+    """Refuse supportive care as prophylaxis: it acts on nothing before CRS, and would look as if it
+    did not help.
+    """
+    if idle := [name for name in mitigations if not world.mitigations[name].acts_on]:
+        raise InputError(
+            where=where,
+            key=key,
+            found=f"{', '.join(idle)}: support that is given when signs call for it",
+            expected="an agent that acts on the mechanism before dose 1",
+            cure=(
+                "leave it out; to change when it is given, name another support policy in the"
+                " product's file"
+            ),
+        )

@@ -7,13 +7,14 @@ neighbouring model for grade 3 or more, and the hash of ``refits.json.gz``
 (:mod:`crsrisk.model.refits`). A model without them still predicts; its page then says what is
 missing.
 
-After an update they are carried over as far as they are still true of the updated model. Refits are
-refits of its trees. A recalibration leaves the trees, so the refits stay, each recalibrated in a
-resample of the update's patients: their spread then holds the sample of the development and that of
-the update. A refit of the model has refits of its own. Boosting adds trees that the old refits do
-not have: none are kept. Reference patients are values, and stay unless all is refitted; the model
-for grade 3 or more was not updated and does not stand beside. What assumptions leave open was
-learnt of the model before, and stays only where nothing was changed.
+After an update they are carried over (:mod:`crsrisk.model.carry_over`) as far as they are still
+true of the updated model. Refits are refits of its trees. A recalibration leaves the trees, so the
+refits stay, each recalibrated in a resample of the update's patients: their spread then holds the
+sample of the development and that of the update. A refit of the model has refits of its own.
+Boosting adds trees that the old refits do not have: none are kept. Reference patients are values,
+and stay unless all is refitted; the model for grade 3 or more was not updated and does not stand
+beside. What assumptions leave open was learnt of the model before, and stays only where nothing was
+changed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,17 @@ from crsrisk.data.assumptions import Strict
 from crsrisk.data.disclosure import frequent_words, inner_share, is_told, rounded_outwards
 from crsrisk.data.files import gunzipped, gzipped
 from crsrisk.data.json_text import json_tree
-from crsrisk.data.risk_model import Calibrator
 from crsrisk.data.yaml_files import build
 from crsrisk.errors import InputError
 from crsrisk.model.additive import quantile
 from crsrisk.model.booster_text import LARGEST_TEXT
-from crsrisk.model.features import ModelConfig, build_features, columns_needed, numbers_of, words_of
+from crsrisk.model.features import columns_needed, numbers_of, words_of
 from crsrisk.model.median_patient import typical_value
-from crsrisk.model.refits import Refit, Refits, drawn_rows, make_refits, read_refits, refits_tree
+from crsrisk.model.refits import Refits, read_refits, refits_tree
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import BEDSIDE as BEDSIDE
 from crsrisk.model.store import REFITS as REFITS
 from crsrisk.model.store import add_files, load_model
-from crsrisk.model.update import Update, outcomes_of, recalibrated
 from crsrisk.model.world_spread import WorldSpread
 
 FORMAT = "crsrisk bedside 1"
@@ -226,61 +225,3 @@ def _bad(where: str, key: str, found: str) -> InputError:
         expected="the file as it was saved with the model",
         cure="take the model folder as it was saved, or make it again",
     )
-
-
-def carry_over(
-    companions: Companions,
-    done: Update,
-    *,
-    observed: pd.DataFrame,
-    y: Floats,
-    config: ModelConfig | None,
-    seed: int,
-) -> Companions:
-    """The companions of the updated model, from those of the model before.
-
-    ``observed`` and ``y`` (0/1) are the patients of the update. The same patients and seed give the
-    same companions.
-    """
-    if done.method == "refit" and config is not None:
-        groups = {
-            name: group
-            for name, group in reference_groups(done.model, observed).items()
-            if group.n_patients >= FEWEST
-        }
-        return Companions(
-            groups,
-            make_refits(
-                done.model, observed, outcomes_of(done.model, observed, y), config=config, seed=seed
-            ),
-        )
-    if companions.refits is None or done.method == "offset boosting":
-        return Companions(companions.reference)
-    refits = companions.refits.refits
-    if done.method != "none":
-        table = build_features(observed, names=done.model.contract.feature_names).to_numpy(
-            dtype=np.float64
-        )
-        refits = tuple(
-            _recalibrated(
-                refit, table, y, number=k, has_slope=done.method != "intercept", seed=seed
-            )
-            for k, refit in enumerate(refits)
-        )
-    return Companions(
-        companions.reference,
-        Refits(done.model.label, done.model.contract.feature_names, refits),
-        worlds=companions.worlds if done.method == "none" else None,
-    )
-
-
-def _recalibrated(
-    refit: Refit, table: Floats, y: Floats, *, number: int, has_slope: bool, seed: int
-) -> Refit:
-    """A refit recalibrated as the model was, in its own resample of the patients."""
-    rows = drawn_rows(y > 0.5, decision=f"update refit {number}", seed=seed)
-    old = Calibrator(
-        intercept=refit.intercept, slope=refit.slope, n_patients=len(y), method="refit"
-    )
-    new = recalibrated(old, refit.log_odds(table[rows]), y[rows], has_slope=has_slope)
-    return replace(refit, intercept=new.intercept, slope=new.slope)

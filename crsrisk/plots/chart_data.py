@@ -18,6 +18,11 @@ LineStyle = Literal["model", "refit", "ideal", "reference", "zero", "interval"]
 Verdict = Literal["agrees", "differs", "not judged"]
 Numbers = Sequence[float] | NDArray[Any]
 Kind = Literal["null", "comparator", "model", "oracle"]
+# ticks of a forest's axis: value and text
+FOREST_TICKS: Mapping[str, tuple[tuple[float, str], ...]] = {
+    "rate": ((0.0, "0"), (0.25, "25"), (0.5, "50"), (0.75, "75"), (1.0, "100")),
+    "time": ((1.0, "1 h"), (6.0, "6 h"), (24.0, "1 d"), (168.0, "7 d"), (1440.0, "60 d")),
+}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from crsrisk.plots.chart_data import (
+    FOREST_TICKS,
     Axis,
     Dot,
     Dots,
@@ -83,10 +84,6 @@ VERDICT_MARKS: Mapping[str, Style] = {
 FOREST_AXES = {
     "rate": Axis("of 100 patients", 0.0, 1.0, 100.0),
     "time": Axis("hours after the dose", 1.0, 1440.0),
-}
-FOREST_TICKS = {
-    "rate": ((0.0, "0"), (0.25, "25"), (0.5, "50"), (0.75, "75"), (1.0, "100")),
-    "time": ((1.0, "1 h"), (6.0, "6 h"), (24.0, "1 d"), (168.0, "7 d"), (1440.0, "60 d")),
 }
 MOST_TICKS_OF_DAYS = 4
 NUMBER_ROOM = 36.0  # points, at the end of a bar

@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from math import log10
 
-from crsrisk.plots.chart_data import BarCell, DrawnCell, ForestCell, HoursCell, IconArray, RatesCell
-from crsrisk.plots.charts import FOREST_TICKS
-from crsrisk.plots.svg import document, place
+from crsrisk.plots.chart_data import (
+    FOREST_TICKS,
+    BarCell,
+    DrawnCell,
+    ForestCell,
+    HoursCell,
+    IconArray,
+    RatesCell,
+)
+from crsrisk.plots.markup import document, place
 from crsrisk.results import Z_95
 
 WIDTH, HEIGHT = 210.0, 20.0  # of a drawing in a cell, pixels

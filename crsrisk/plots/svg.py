@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+from crsrisk.plots.markup import document, place
 from crsrisk.plots.style import PALETTE, figures_apart, in_style
 from crsrisk.wording import wrapped
 
@@ -72,31 +73,6 @@ def to_svg(draw: Callable[[], object], *, key: str, title: str, description: str
     ids = _new_ids(root, key)
     body = "".join(_written(child, ids) for child in root)
     return document(body, key=key, size=(width, height), title=title, description=description)
-
-
-def document(
-    body: str, *, key: str, size: tuple[float, float], title: str, description: str
-) -> str:
-    """An ``<svg>`` element around markup, with its name and description."""
-    name, about = f"{key}-title", f"{key}-desc"
-    width, height = (place(part) for part in size)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-        f' class="figure" viewBox="0 0 {width} {height}" style="--width: {width}px" role="img"'
-        f' aria-labelledby="{escape(name)} {escape(about)}" stroke-linejoin="round">'
-        f'<title id="{escape(name)}">{escape(title)}</title>'
-        f'<desc id="{escape(about)}">{escape(description)}</desc>{body}</svg>'
-    )
-
-
-def place(value: float) -> str:
-    """A coordinate with at most two decimals.
-
-    >>> place(3.14159), place(-0.001)
-    ('3.14', '0')
-    """
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
 
 
 def _new_ids(root: Element, key: str) -> Mapping[str, str]:
@@ -178,6 +154,7 @@ def stand_alone(svg: str, *, note: str) -> str:
 
     Examples
     --------
+    >>> from crsrisk.plots.markup import document
     >>> svg = document("", key="a", size=(200, 100), title="", description="")
     >>> "no external" in stand_alone(svg, note="Synthetic data; no external validation.")
     True

@@ -21,7 +21,6 @@ from crsrisk.data.explanation import ByGrade, Grade, MissingRange, PatientRisk
 from crsrisk.data.files import write_text
 from crsrisk.errors import InputError
 from crsrisk.plots.chart_data import ReasonTheme
-from crsrisk.plots.charts import plot_reason_themes
 from crsrisk.report.bedside import RiskInWords, ShownReasons
 from crsrisk.report.comparison import Alternative, ComparedPlan, Comparison, GradeShares
 from crsrisk.report.explanation_warnings import PatientWarning, whom_in_words
@@ -348,6 +347,8 @@ class PatientExplanation(Result):
                 cure="look at `assumptions`, which holds what is simulated of such patients",
             )
         start, end = self.reasons.base_of_100, self.risks.grade2plus.of_100
+        from crsrisk.plots.charts import plot_reason_themes
+
         return plot_reason_themes(self.themes, start=start, end=end, ax=ax)
 
     def to_frame(self) -> pd.DataFrame:

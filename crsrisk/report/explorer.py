@@ -29,8 +29,8 @@ from crsrisk.model.applicability import Applicability
 from crsrisk.model.companions import ReferenceGroup
 from crsrisk.model.world_spread import WorldSpread
 from crsrisk.report.guidance import ProductGuidance
-from crsrisk.report.pages import environment
 from crsrisk.report.published_rates import PublishedRate
+from crsrisk.report.templating import environment
 from crsrisk.wording import typeset, unit_in_words
 
 FORMAT: Literal["crsrisk explorer 1"] = "crsrisk explorer 1"

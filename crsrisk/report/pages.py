@@ -7,16 +7,12 @@ their words themselves. The same content gives the same bytes.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from crsrisk.plots.chart_data import (
-    BarCell,
     Dots,
     EvaluatedGroup,
     Forecasts,
@@ -53,16 +49,16 @@ from crsrisk.plots.evaluation_charts import (
     plot_risk_distribution,
 )
 from crsrisk.plots.forecast_charts import plot_forecasts
-from crsrisk.plots.sparklines import draw_axis, draw_cell, icon_array
+from crsrisk.plots.sparklines import icon_array
 from crsrisk.plots.svg import stand_alone, to_svg
 from crsrisk.plots.trial_charts import plot_boundaries, plot_power
-from crsrisk.report.bedside import ShownReasons
 from crsrisk.report.content import ReportContent
 from crsrisk.report.evaluation import ModelEvaluation
 from crsrisk.report.manifest import making_section
 from crsrisk.report.policy import PolicyPage
 from crsrisk.report.risk_column import RiskColumnEvaluation
 from crsrisk.report.sections import Panel, Section, Table
+from crsrisk.report.templating import environment
 from crsrisk.report.trial import TrialPage
 from crsrisk.results import to_plain
 
@@ -70,39 +66,6 @@ POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action"
     " 'none'"
 )
-REASON_BAR = 84.0  # pixels of the longest
-WIDEST = 480.0  # pixels that a phone can still show; a wider chart is scrolled there
-
-_WIDTH = re.compile(r"--width: ([\d.]+)px")
-
-
-@cache
-def environment() -> Environment:
-    """The one environment of all templates, with the filters that draw cells."""
-    environment = Environment(
-        loader=PackageLoader("crsrisk.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["drawn"] = lambda cell: Markup(draw_cell(cell))
-    environment.filters["axis"] = lambda name: Markup(draw_axis(name))
-    environment.filters["reason_bar"] = reason_bar
-    environment.filters["is_wide"] = is_wide
-    return environment
-
-
-def reason_bar(points: int, shown: ShownReasons) -> Markup:
-    """One reason as a bar; all bars of a patient share a scale."""
-    bar = BarCell(abs(points), shown.longest, "raises" if points > 0 else "lowers")
-    return Markup(draw_cell(bar, width=REASON_BAR))
-
-
-def is_wide(charts: Iterable[str]) -> bool:
-    """Whether one of the charts has to be scrolled on a phone."""
-    return any(float(width) > WIDEST for svg in charts for width in _WIDTH.findall(svg))
 
 
 def _render(template: str, **given: object) -> str:

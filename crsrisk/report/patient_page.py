@@ -19,7 +19,7 @@ from crsrisk.data.assumptions import Strict
 from crsrisk.data.risk_model import Column
 from crsrisk.report.comparison import Comparison
 from crsrisk.report.explorer import PageFacts, ShownProduct, bundled_script, in_script, page_policy
-from crsrisk.report.pages import environment
+from crsrisk.report.templating import environment
 
 FORMAT: Literal["crsrisk patient page 1"] = "crsrisk patient page 1"
 

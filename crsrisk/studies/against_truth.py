@@ -56,7 +56,8 @@ from crsrisk.evaluation.resampling import measure_all, out_of_fold_risk
 from crsrisk.model.explain import feature_contributions
 from crsrisk.model.features import build_features
 from crsrisk.model.predict import predict, raw_log_odds
-from crsrisk.model.refits import interval, make_refits
+from crsrisk.model.refits import interval
+from crsrisk.model.refitting import make_refits
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.report.evaluation_facts import ExtraSection
 from crsrisk.report.evaluation_truth import truth_section

@@ -28,13 +28,13 @@ from crsrisk.data.files import (
 )
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import Comparison
-from crsrisk.data.world import World, load_world
+from crsrisk.data.world import World, load_world, reject_unused
 from crsrisk.data.world_files import all_products, load_product
 from crsrisk.errors import InputError
 from crsrisk.evaluation.evaluate import Evaluation
 from crsrisk.executor import side_by_side
 from crsrisk.folders import evidence_only_products
-from crsrisk.model import refits as refits_of
+from crsrisk.model import refitting
 from crsrisk.model.companions import reference_groups, save_companions
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.fit import fit
@@ -61,7 +61,7 @@ from crsrisk.studies.development import (
 from crsrisk.studies.evidence import compare_with_published
 from crsrisk.studies.examples import examples, observation_hours, simulate_mitigation_arms
 from crsrisk.studies.experiment import Experiment, load_experiment
-from crsrisk.studies.export import companions, manifest_writer, one_table, reject_unused
+from crsrisk.studies.export import companions, manifest_writer, one_table
 from crsrisk.studies.generator import make_card
 from crsrisk.studies.serving import served_form
 from crsrisk.studies.world_spread import world_spreads
@@ -342,11 +342,11 @@ def _fit_models(sides: Split, *, seed: int, workers: int, begin: Begin) -> dict[
 
     with side_by_side(workers) as pool:
         models = dict(zip(MODELS, pool.map(fitted, MODELS), strict=True))
-    advance_refit = begin("Fitting again for intervals", len(models) * refits_of.N_REFITS)
+    advance_refit = begin("Fitting again for intervals", len(models) * refitting.N_REFITS)
     result = {}
     for name, model in models.items():
         table, config = training_table(sides, name=name), load_config(name)
-        refits = refits_of.make_refits(
+        refits = refitting.make_refits(
             model,
             table,
             sides.training.outcomes.loc[table.index],

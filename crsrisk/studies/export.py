@@ -27,7 +27,7 @@ from crsrisk.data.files import (
     write_text,
 )
 from crsrisk.data.part_files import is_address
-from crsrisk.data.world import World
+from crsrisk.data.world import World, reject_unused
 from crsrisk.errors import InputError
 from crsrisk.results import Estimate, Result
 from crsrisk.simulation.arm import Arm, timetable
@@ -316,23 +316,6 @@ def manifest_of(arms: Sequence[Arm], *, world: World, seed: int) -> dict[str, An
 def manifest_writer(arms: Sequence[Arm], *, world: World, seed: int) -> partial[Manifest]:
     """Writes manifests of files of these arms (path, columns, n_rows)."""
     return partial(write_manifest, **manifest_of(arms, world=world, seed=seed))
-
-
-def reject_unused(mitigations: Sequence[str], *, world: World, where: str, key: str) -> None:
-    """Refuse supportive care as prophylaxis: it acts on nothing before CRS, and would look as if it
-    did not help.
-    """
-    if idle := [name for name in mitigations if not world.mitigations[name].acts_on]:
-        raise InputError(
-            where=where,
-            key=key,
-            found=f"{', '.join(idle)}: support that is given when signs call for it",
-            expected="an agent that acts on the mechanism before dose 1",
-            cure=(
-                "leave it out; to change when it is given, name another support policy in the"
-                " product's file"
-            ),
-        )
 
 
 def refuse_twice(arms: Sequence[Arm]) -> None:

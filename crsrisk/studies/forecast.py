@@ -22,14 +22,14 @@ from crsrisk.data.evidence_files import load_trials
 from crsrisk.data.files import prepare_output, write_table_stream
 from crsrisk.data.product import Product
 from crsrisk.data.published_figures import METRIC_MEANINGS, PublishedFigure, Trial
-from crsrisk.data.world import World, load_world, with_own_places
+from crsrisk.data.world import World, load_world, reject_unused, with_own_places
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import OutputError
 from crsrisk.folders import evidence_only_products, names
 from crsrisk.plots.chart_data import Axis, Dot, Dots
 from crsrisk.results import Estimate, NotEstimable, Result, to_plain
 from crsrisk.simulation.arm import Arm, make_arm
-from crsrisk.studies.export import refuse_twice, reject_unused
+from crsrisk.studies.export import refuse_twice
 from crsrisk.studies.forecast_evidence import (
     ForecastEvidence,
     PublishedEvidence,

@@ -12,7 +12,7 @@ from crsrisk.data.patient import PatientFile
 from crsrisk.data.population import CONTINUOUS
 from crsrisk.data.product import Product
 from crsrisk.data.risk_model import FeatureContract
-from crsrisk.data.world import World
+from crsrisk.data.world import World, reject_unused
 from crsrisk.data.world_files import load_product
 from crsrisk.errors import InputError
 from crsrisk.fields import LANDMARK_HOURS, columns_of
@@ -21,7 +21,6 @@ from crsrisk.model.landmark import EXTREMES, course_columns, landmark_features
 from crsrisk.simulation.arm import Arm, make_arm, timetable, usual_first_dose
 from crsrisk.simulation.levers import STEROIDS
 from crsrisk.simulation.similar_patients import DISCRETE
-from crsrisk.studies.export import reject_unused
 
 GRADE = "grade__max"
 

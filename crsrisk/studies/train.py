@@ -29,7 +29,7 @@ from crsrisk.model.features import (
 )
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
-from crsrisk.model.refits import N_REFITS, make_refits
+from crsrisk.model.refitting import N_REFITS, make_refits
 from crsrisk.model.release import release
 from crsrisk.model.risk_model import RiskModel, class_params
 from crsrisk.model.store import MANIFEST, load_model, model_folder, write_model

@@ -25,7 +25,8 @@ from crsrisk.errors import InputError
 from crsrisk.evaluation.calibration import recalibrate
 from crsrisk.evaluation.metrics import clip_risk, log_loss, observed_to_expected
 from crsrisk.folders import find, names
-from crsrisk.model.companions import carry_over, load_companions, save_companions
+from crsrisk.model.carry_over import carry_over
+from crsrisk.model.companions import load_companions, save_companions
 from crsrisk.model.features import ModelConfig, load_config
 from crsrisk.model.refits import Refits, covers, why_no_refits
 from crsrisk.model.risk_model import RiskModel

@@ -27,7 +27,7 @@ from crsrisk.model.explain import feature_contributions
 from crsrisk.model.features import ModelConfig, Tuning
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import feature_matrix
-from crsrisk.model.refits import make_refits
+from crsrisk.model.refitting import make_refits
 from crsrisk.model.risk_model import RiskModel, class_in_words, class_params
 from crsrisk.model.store import load_model, save_model
 

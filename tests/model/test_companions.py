@@ -19,12 +19,12 @@ from scipy.special import expit
 from crsrisk.data.files import gzipped, sha256_of
 from crsrisk.errors import InputError
 from crsrisk.model.booster_text import LARGEST_TEXT
+from crsrisk.model.carry_over import carry_over
 from crsrisk.model.companions import (
     BEDSIDE,
     FEWEST,
     REFITS,
     Companions,
-    carry_over,
     load_companions,
     reference_groups,
     save_companions,
@@ -32,7 +32,8 @@ from crsrisk.model.companions import (
 from crsrisk.model.features import ModelConfig, build_features
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
-from crsrisk.model.refits import covers, drawn_rows, make_refits, refit_interval, why_no_refits
+from crsrisk.model.refits import covers, refit_interval, why_no_refits
+from crsrisk.model.refitting import drawn_rows, make_refits
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import add_files, load_model, save_model
 from crsrisk.model.update import METHODS, Method, Update, log_odds_of, update

@@ -20,13 +20,12 @@ from crsrisk.model.predict import predict
 from crsrisk.model.refits import (
     Refit,
     Refits,
-    flatten,
     interval,
-    make_refits,
     read_refits,
     refit_interval,
     refits_tree,
 )
+from crsrisk.model.refitting import flatten, make_refits
 from crsrisk.model.risk_model import RiskModel
 
 Toy = Any

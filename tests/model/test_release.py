@@ -37,7 +37,8 @@ from crsrisk.model.companions import (
 from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.predict import predict
-from crsrisk.model.refits import make_refits, refit_interval
+from crsrisk.model.refits import refit_interval
+from crsrisk.model.refitting import make_refits
 from crsrisk.model.release import Release, release
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import (

@@ -12,7 +12,7 @@ import pytest
 from crsrisk.data import world
 from crsrisk.data.world import World
 from crsrisk.folders import names
-from crsrisk.model import refits
+from crsrisk.model import refitting
 from tests.stories.terminal import Answer, crsrisk, digests
 
 # As small as an experiment may be. Two products: the models need one with a second dose and events
@@ -87,7 +87,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     home.mkdir()
     (home / "experiment.yaml").write_text(EXPERIMENT, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(refits, "N_REFITS", N_REFITS)
+        patch.setattr(refitting, "N_REFITS", N_REFITS)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         first = crsrisk("run", home, "--workers", 2)
         found = digests(home / "results")

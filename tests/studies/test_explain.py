@@ -28,7 +28,7 @@ from crsrisk.model.features import ModelConfig
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
 from crsrisk.model.predict import predict
-from crsrisk.model.refits import make_refits
+from crsrisk.model.refitting import make_refits
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model, save_model
 from crsrisk.report.explanation import PatientExplanation

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from crsrisk.data.cohort import Cohort, subset
 from crsrisk.data.files import frame_digest, read_manifest, sha256_of
 from crsrisk.data.tables import read_table
+from crsrisk.data.world import reject_unused
 from crsrisk.errors import InputError, OutputError
 from crsrisk.results import Estimate
 from crsrisk.simulation.arm import Arm
@@ -31,7 +32,6 @@ from crsrisk.studies.export import (
     export_cohort,
     manifest_writer,
     one_table,
-    reject_unused,
     summary,
 )
 from tests.simulation.people import arm_of, product_of, world_of

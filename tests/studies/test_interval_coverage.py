@@ -14,7 +14,8 @@ from crsrisk.folders import find
 from crsrisk.model.companions import Companions, load_companions, save_companions
 from crsrisk.model.first_interval import first_interval
 from crsrisk.model.landmark import landmark_table
-from crsrisk.model.refits import Refits, make_refits
+from crsrisk.model.refits import Refits
+from crsrisk.model.refitting import make_refits
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model, save_model
 from crsrisk.model.world_spread import ANY, TrueLogOdds, WorldSpread

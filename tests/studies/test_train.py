@@ -33,7 +33,8 @@ from crsrisk.model.features import ModelConfig, Range, Tuning
 from crsrisk.model.fit import fit
 from crsrisk.model.landmark import course_columns, landmark_table
 from crsrisk.model.predict import predict
-from crsrisk.model.refits import Refits, flatten
+from crsrisk.model.refits import Refits
+from crsrisk.model.refitting import flatten
 from crsrisk.model.release import MOST_BYTES
 from crsrisk.model.risk_model import RiskModel, class_params
 from crsrisk.model.store import MANIFEST, load_model, save_model
