@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import (
+    compilation,
     explorer,
     growth,
     kernel,
@@ -44,6 +45,9 @@ def main() -> int:
     compiled = peers.measure()
     print(peers.table(compiled))
     _keep(compiled, "peers.json")
+    built = compilation.measure()
+    print(compilation.table(built))
+    _keep(built, "compilation.json")
     print("measuring explanations and single patients (a few minutes more)", file=sys.stderr)
     shares = shapley.measure()
     print(shapley.table(shares))
