@@ -26,7 +26,7 @@ from concurrent.futures import (
 )
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -78,6 +78,26 @@ def side_by_side(workers: int) -> Iterator[ThreadPoolExecutor]:
     """
     with _OF_ONE_THREAD, ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         yield pool
+
+
+@contextmanager
+def meanwhile() -> Iterator[Callable[[Callable[[], Result]], Future[Result]]]:
+    """Gives a function that starts work beside this thread, to be asked for its result later.
+
+    For simulations while models are fitted: compiled code runs beside Python, so both processors
+    have work. What is started goes where this thread's pieces go; several works take their turn.
+
+    >>> with meanwhile() as start:
+    ...     later = start(lambda: 6 * 7)
+    ...     later.result()
+    42
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        try:
+            yield lambda work: pool.submit(copy_context().run, work)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 class _OneThread:

@@ -32,7 +32,7 @@ from crsrisk.data.world import World, load_world, reject_unused
 from crsrisk.data.world_files import all_products, load_product
 from crsrisk.errors import InputError
 from crsrisk.evaluation.evaluate import Evaluation
-from crsrisk.executor import side_by_side
+from crsrisk.executor import meanwhile, side_by_side
 from crsrisk.folders import evidence_only_products
 from crsrisk.model import refitting
 from crsrisk.model.companions import reference_groups, save_companions
@@ -44,7 +44,7 @@ from crsrisk.model.store import model_folder, write_model
 from crsrisk.model.tracking import ENVIRONMENT, Tracker, check_server, tracking
 from crsrisk.model.world_spread import WorldSpread
 from crsrisk.report.content import ReportContent, build_content
-from crsrisk.report.mitigation import NO_MITIGATION
+from crsrisk.report.mitigation import NO_MITIGATION, MitigationArm
 from crsrisk.report.pages import render_report, report_figures, report_files
 from crsrisk.results import Estimate, NotEstimable, Result
 from crsrisk.simulation.arm import Arm, make_arm, timetable
@@ -52,7 +52,9 @@ from crsrisk.simulation.cohort import simulate_cohort
 from crsrisk.simulation.evidence import ComparisonSummary, summarise, to_json
 from crsrisk.studies.development import (
     HeldOutResult,
+    Oracles,
     Split,
+    ask_oracles,
     before_dose_2,
     evaluate_held_out,
     explain_test,
@@ -162,6 +164,15 @@ class _Fitted:
 
 
 @dataclass(frozen=True)
+class _Simulated:
+    """What is simulated besides the cohort, and needs no model."""
+
+    oracles: Oracles
+    comparisons: Sequence[Comparison]
+    mitigation_arms: Sequence[MitigationArm]
+
+
+@dataclass(frozen=True)
 class _Run:
     """Everything that was simulated, fitted and compared."""
 
@@ -171,7 +182,12 @@ class _Run:
     fitted: Mapping[str, _Fitted]
     worlds: Mapping[str, WorldSpread]
     held_out: HeldOutResult
-    comparisons: Sequence[Comparison]
+    simulated: _Simulated
+
+    @property
+    def comparisons(self) -> Sequence[Comparison]:
+        """Published figures beside simulated ones."""
+        return self.simulated.comparisons
 
     @property
     def models(self) -> dict[str, RiskModel]:
@@ -203,40 +219,32 @@ def run_baseline(place: Path, *, workers: int, begin: Begin, overwrite: bool = F
     """
     setting = _prepare(place, overwrite=overwrite)
     experiment, arms, world = setting.experiment, setting.arms, setting.world
-    trials = load_trials()
     cohort = _simulate(setting, workers=workers, begin=begin)
     sides = Split(*cohort.split(test_size=experiment.test_share, seed=experiment.seed))
-    fitted = _fit_models(sides, seed=experiment.seed, workers=workers, begin=begin)
-    worlds = world_spreads(
-        {name: (one.model, one.refits) for name, one in fitted.items()},
-        arms.values(),
-        world=world,
-        seed=experiment.seed,
-        workers=workers,
-        begin=begin,
-    )
+    with meanwhile() as start:
+        simulating = start(lambda: _simulate_more(setting, sides, workers=workers, begin=begin))
+        fitted = _fit_models(sides, seed=experiment.seed, workers=workers, begin=begin)
+        worlds = world_spreads(
+            {name: (one.model, one.refits) for name, one in fitted.items()},
+            arms.values(),
+            world=world,
+            seed=experiment.seed,
+            workers=workers,
+            begin=begin,
+        )
+        simulated = simulating.result()
+    advance = begin("Evaluating", 1)
     held_out = evaluate_held_out(
         fitted["baseline"].model,
         sides,
+        oracles=simulated.oracles,
         config=fitted["baseline"].config,
         experiment=experiment,
-        world=world,
         workers=workers,
-        advance=begin(
-            "Asking the oracles", 2 * (experiment.truth_patients // len(arms)) * len(arms)
-        ),
     )
-    comparisons = compare_with_published(
-        trials,
-        world=world,
-        seed=experiment.seed,
-        n=experiment.evidence_patients,
-        n_rare=experiment.evidence_patients_rare,
-        workers=workers,
-        advance=begin("Simulating published trials", len(trials)),
-    )
-    run = _Run(setting, cohort, sides, fitted, worlds, held_out, comparisons)
-    return _write(run, _content(run, workers=workers, begin=begin))
+    advance(1)
+    run = _Run(setting, cohort, sides, fitted, worlds, held_out, simulated)
+    return _write(run, _content(run))
 
 
 def _prepare(place: Path, *, overwrite: bool) -> _Setting:
@@ -329,6 +337,39 @@ def _simulate(setting: _Setting, *, workers: int, begin: Begin) -> Cohort:
     return cohort
 
 
+def _simulate_more(setting: _Setting, sides: Split, *, workers: int, begin: Begin) -> _Simulated:
+    """The oracles, published trials, and prophylaxis."""
+    experiment, world = setting.experiment, setting.world
+    n_asked = 2 * (experiment.truth_patients // len(setting.arms)) * len(setting.arms)
+    oracles = ask_oracles(
+        sides.test,
+        experiment=experiment,
+        world=world,
+        workers=workers,
+        advance=begin("Asking the oracles", n_asked),
+    )
+    trials, products = load_trials(), list(setting.products.values())
+    comparisons = compare_with_published(
+        trials,
+        world=world,
+        seed=experiment.seed,
+        n=experiment.evidence_patients,
+        n_rare=experiment.evidence_patients_rare,
+        workers=workers,
+        advance=begin("Simulating published trials", len(trials)),
+    )
+    arms = simulate_mitigation_arms(
+        products,
+        world=world,
+        mitigations=experiment.mitigations,
+        n=experiment.designer_patients,
+        seed=experiment.seed,
+        workers=workers,
+        advance=begin("Simulating prophylaxis", len(products) * (1 + len(experiment.mitigations))),
+    )
+    return _Simulated(oracles, comparisons, arms)
+
+
 def _fit_models(sides: Split, *, seed: int, workers: int, begin: Begin) -> dict[str, _Fitted]:
     """Every model, and each again to bootstrap samples for the intervals of single risks; the
     models share the samples.
@@ -386,19 +427,10 @@ def training_table(sides: Split, *, name: str) -> pd.DataFrame:
     return before_dose_2(sides.training) if name == "before_dose_2" else sides.training.observed
 
 
-def _content(run: _Run, *, workers: int, begin: Begin) -> ReportContent:
+def _content(run: _Run) -> ReportContent:
     setting, sides, models = run.setting, run.sides, run.models
     experiment, world, products = setting.experiment, setting.world, setting.products
     given = run.cohort.observed["product"]
-    arms = simulate_mitigation_arms(
-        list(products.values()),
-        world=world,
-        mitigations=experiment.mitigations,
-        n=experiment.designer_patients,
-        seed=experiment.seed,
-        workers=workers,
-        advance=begin("Simulating prophylaxis", len(products) * (1 + len(experiment.mitigations))),
-    )
     outcomes_by_product = {
         name: (product, run.cohort.outcomes[(given == name).to_numpy()])
         for name, product in products.items()
@@ -418,7 +450,7 @@ def _content(run: _Run, *, workers: int, begin: Begin) -> ReportContent:
             true_risk=run.held_out.true_risk,
             dose_2_h={name: hours for name, hours in second_doses.items() if hours is not None},
         ),
-        mitigation_arms=arms,
+        mitigation_arms=run.simulated.mitigation_arms,
         observation_hours=observation_hours(outcomes_by_product),
         product_labels=_product_labels(products),
         mitigation_labels={

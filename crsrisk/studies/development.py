@@ -85,15 +85,45 @@ def choose_for_truth(test: Cohort, *, n: int) -> NDArray[np.int64]:
     return table.groupby("product", sort=True).head(each)["patient_id"].to_numpy()
 
 
-def evaluate_held_out(
-    model: RiskModel,
-    sides: Split,
+@dataclass(frozen=True)
+class Oracles:
+    """The true risks of some held-out patients: given what was observed of them, and given
+    everything true at baseline.
+    """
+
+    patients: Cohort
+    given_observed: TrueRisk
+    given_baseline: TrueRisk
+
+
+def ask_oracles(
+    test: Cohort,
     *,
-    config: ModelConfig,
     experiment: Experiment,
     world: World,
     workers: int,
     advance: Callable[[int], None] | None,
+) -> Oracles:
+    """Simulate held-out patients again, as many and as often as the experiment says; ``advance`` is
+    told of every patient done.
+    """
+    chosen = test.subset(choose_for_truth(test, n=experiment.truth_patients))
+    again = partial(true_risk, chosen, world=world, workers=workers, advance=advance)
+    return Oracles(
+        patients=chosen,
+        given_observed=again(given="observed", n_replicates=experiment.truth_repetitions),
+        given_baseline=again(given="baseline", n_replicates=experiment.baseline_repetitions),
+    )
+
+
+def evaluate_held_out(
+    model: RiskModel,
+    sides: Split,
+    *,
+    oracles: Oracles,
+    config: ModelConfig,
+    experiment: Experiment,
+    workers: int,
 ) -> HeldOutResult:
     """Evaluate the model on the held-out patients, and compare it with knowing nothing, comparators
     and oracles.
@@ -101,18 +131,14 @@ def evaluate_held_out(
     Parameters
     ----------
     model, sides : what is evaluated, and its training and held-out patients.
+    oracles : the true risks of some held-out patients (:func:`ask_oracles`).
     config : the configuration from which the comparators take their columns.
-    experiment : how many patients are simulated again, how often, the seed, and how many settings
-        the tuned comparators try.
-    world : the assumptions that the patients live under.
-    workers, advance : threads, and who is told of every patient done.
+    experiment : the seed, how many resamples, and how many settings the tuned comparators try.
+    workers : threads.
     """
     training, test = sides.training, sides.test
     event = training.outcomes["crs_grade2plus"].to_numpy()
-    chosen = test.subset(choose_for_truth(test, n=experiment.truth_patients))
-    again = partial(true_risk, chosen, world=world, workers=workers, advance=advance)
-    given_observed = again(given="observed", n_replicates=experiment.truth_repetitions)
-    given_baseline = again(given="baseline", n_replicates=experiment.baseline_repetitions)
+    chosen, given_observed = oracles.patients, oracles.given_observed
     listed = [
         *comparators(config=config),
         *plain_boosting(
@@ -136,7 +162,7 @@ def evaluate_held_out(
         product_only=ProductRate.name,
         null_risk=float(event.mean()),
         seed=experiment.seed,
-        other_truths=[Truth.from_true_risk(given_baseline)],
+        other_truths=[Truth.from_true_risk(oracles.given_baseline)],
         n_resamples=experiment.bootstrap,
         notes={
             name: told

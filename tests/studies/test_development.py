@@ -17,6 +17,7 @@ from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.true_risk import TrueRisk, patients_by_id, risk_of_arm, true_risk
 from crsrisk.studies.development import (
     Split,
+    ask_oracles,
     before_dose_2,
     choose_for_truth,
     evaluate_held_out,
@@ -126,11 +127,12 @@ def test_the_ladder_holds_boosting_as_one_would_type_it(
     found = evaluate_held_out(
         model,
         sides,
+        oracles=ask_oracles(
+            sides.test, experiment=asked, world=world_of(), workers=2, advance=None
+        ),
         config=config,
         experiment=asked,
-        world=world_of(),
         workers=2,
-        advance=None,
     ).evaluation.benchmark
     assert found is not None
     plain = PLAIN if trials else QUICK
