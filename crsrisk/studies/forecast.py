@@ -265,7 +265,12 @@ def _dot(interval: PredictiveInterval, label: str, *, name: Metric) -> Dot:
     if not interval.is_known:
         return Dot(label, NotEstimable("too few members or trials have the event"), is_strong)
     alone = (interval.assumptions.low, interval.assumptions.high)
-    return Dot(label, interval.predictive, is_strong, prediction=alone)
+    return Dot(
+        label,
+        interval.predictive,
+        is_strong,
+        prediction=None if interval.is_hidden_by_chance else alone,
+    )
 
 
 def forecast(

@@ -69,6 +69,13 @@ def _print_product(row: ProductForecast, console: Console, *, trial_size: int | 
         highlight=False,
     )
     figures_table(row).print(console)
+    if any(row.metric(name).is_hidden_by_chance for name in ASKED):
+        console.print(
+            "- under assumptions: with so few patients of a member, chance hides what the"
+            " assumptions leave open; take more --patients.",
+            markup=False,
+            highlight=False,
+        )
     if row.beside.own:
         own_table(row.beside.own).print(console)
     if row.beside.neighbours:

@@ -83,7 +83,8 @@ class PredictiveInterval:
 
     ``predictive`` is the median over the ensemble with its 95% predictive interval and Monte Carlo
     error, ``half`` the same median with the 50% interval; ``assumptions`` with the interval from
-    what is not known of assumptions and product alone. All are NaN where fewer than two of the
+    what is not known of assumptions and product alone; its ends are NaN where members differ by no
+    more than chance lets so few patients differ. All are NaN where fewer than two of the
     ``n_members`` members could give the figure.
     """
 
@@ -101,7 +102,8 @@ class PredictiveInterval:
         low, quarter, middle, three, high = (
             draws.quantile(q) for q in (0.025, 0.25, 0.5, 0.75, 0.975)
         )
-        alone = (draws.quantile(q, of="alone") for q in (0.5, 0.025, 0.975))
+        ends = (0.5, 0.025, 0.975) if np.ptp(draws.alone) > 0 else (0.5,)
+        alone = (draws.quantile(q, of="alone") for q in ends)
         return cls(
             Estimate(middle, low, high, mc_error=draws.mc_error),
             Estimate(middle, quarter, three),
@@ -113,6 +115,13 @@ class PredictiveInterval:
     def is_known(self) -> bool:
         """Whether there is a prediction."""
         return self.predictive.has_interval
+
+    @property
+    def is_hidden_by_chance(self) -> bool:
+        """Whether members differ by no more than chance, so that what assumptions leave open cannot
+        be told.
+        """
+        return self.is_known and not self.assumptions.has_interval
 
     def without_prediction(self) -> PredictiveInterval:
         """The same where a trial has no such figure: what the assumptions leave open alone."""

@@ -129,7 +129,8 @@ def test_a_new_product_has_intervals_and_a_trial_size_widens_them() -> None:
 
 def test_a_forecast_is_an_object_that_shows_itself_and_can_be_kept() -> None:
     made = _forecast("tarlatamab", "tebentafusp", trial_size=40)
-    assert made == pickle.loads(pickle.dumps(made)) == copy.deepcopy(made)
+    for kept in (pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
+        assert repr(kept.to_dict()) == repr(made.to_dict()), "by text: unknown ends are NaN"
     assert len(repr(made)) < 2_000
     assert "grade >= 2" in repr(made)
     assert "<table" in made._repr_html_()

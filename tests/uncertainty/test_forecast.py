@@ -158,6 +158,19 @@ CHOICES = {
 }
 
 
+@pytest.mark.parametrize(("alone", "is_hidden"), [((0.3, 0.3), True), ((0.2, 0.4), False)])
+def test_what_chance_hides_has_no_interval(alone: tuple[float, float], is_hidden: bool) -> None:
+    """Members that differ by chance alone are drawn together to one value: not certainty."""
+    reported = np.linspace(0, 1, 200).reshape(2, 100)
+    draws = FigureDraws(
+        np.array(alone), reported, reported, np.array([0.5, 0.5]), np.array([0, 2]), 0.01
+    )
+    made = PredictiveInterval.of(draws)
+    assert made.is_hidden_by_chance is is_hidden
+    assert np.isnan(made.assumptions.low) == is_hidden
+    assert made.predictive.has_interval
+
+
 def test_intervals_are_quantiles_of_what_trials_would_report() -> None:
     reported = np.linspace(0, 1, 200).reshape(2, 100)
     draws = FigureDraws(
