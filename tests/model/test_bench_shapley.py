@@ -60,7 +60,14 @@ def test_the_table_of_shapley_values_says_what_is_missed(
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("ratio", 3.9), ("explained_ms", 20.1), ("help_s", 0.51), ("is_same", False), ("", 0)],
+    [
+        ("ratio", 3.9),
+        ("explained_ms", 20.1),
+        ("help_s", 0.26),
+        ("command_s", 2.1),
+        ("is_same", False),
+        ("", 0),
+    ],
 )
 def test_the_table_of_one_patient_says_what_is_missed(key: str, value: float) -> None:
     one: dict[str, Any] = {
@@ -72,7 +79,10 @@ def test_the_table_of_one_patient_says_what_is_missed(key: str, value: float) ->
         "explained_ms": 3.0,
         "explained_slowest_ms": 4.0,
         "load_ms": 300.0,
-        "help_s": 0.3,
+        "help_s": 0.2,
+        "command_s": 1.9,
+        "compiled_us": None,
+        "why_not_compiled": "tl2cgen is not installed",
     }
     if key:
         one[key] = value
