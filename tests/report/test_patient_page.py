@@ -18,6 +18,9 @@ from crsrisk.report.explanation_words import explanation_of
 from crsrisk.report.explorer import page_policy
 from crsrisk.report.patient_page import NoAnswer, RiskAnswer
 from crsrisk.results import Estimate, NotEstimable
+from crsrisk.simulation.cohort import simulate
+from crsrisk.studies.development import fit_before_dose_2
+from crsrisk.studies.explain import explain_patient
 from tests.chromium import (
     MOST_WORDS,
     PHONE,
@@ -270,6 +273,81 @@ def test_text_to_copy_holds_the_comparison(page: Page) -> None:
     assert "C-reactive protein: 85 mg/L (8.5 mg/dL)" in text
     assert "Tocilizumab before the first dose: 21 → 13 of 100 (Monte Carlo error 0.6" in text
     assert "Effect on the tumour unknown." in text
+
+
+PATIENT = """\
+product: tarlatamab
+age: 66 years
+sex: female
+crp: 4.2 mg/dL
+ecog: 1
+"""
+WEEK = """\
+course:
+  6 h: {worst_crs_grade: 0}
+  12 h: {worst_crs_grade: 0}
+  24 h: {crp: 52 mg/L, highest_temperature: 38.4 °C, worst_crs_grade: 1}
+  168 h: {crp: 30 mg/L, highest_temperature: 36.9 °C, worst_crs_grade: 1}
+"""
+
+
+@pytest.fixture
+def written(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    """The page that `explain patient --html` writes of a patient's file, on a phone."""
+    place = tmp_path / "one.yaml"
+    if request.param == "before dose 2":
+        place.write_text(PATIENT + WEEK, encoding="utf-8")
+        cohort = simulate(["tarlatamab", "tebentafusp"], n=1200, seed=1)
+        model: Any = fit_before_dose_2(cohort, seed=1)
+    else:
+        place.write_text(PATIENT, encoding="utf-8")
+        model = "baseline-0.1.0"
+    made = explain_patient(place, model=model, n_members=6, n_people=300, seed=3)
+    made.to_html(tmp_path / "page.html")
+    opened = browser.new_page(viewport=PHONE)
+    troubles: list[str] = []
+    opened.on("pageerror", lambda error: troubles.append(str(error)))
+    opened.on("console", lambda message: troubles.append(message.text))
+    opened.goto((tmp_path / "page.html").as_uri())
+    yield opened
+    assert troubles == []
+    opened.close()
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.parametrize("written", ["before dose 2"], indirect=True)
+def test_before_dose_2_the_week_is_read_and_only_what_is_left_is_offered(written: Page) -> None:
+    text = written.inner_text("#result")
+    assert "at 7 days, without grade 2 or more so far" in text
+    assert "later than 7 days and within 21 days after the first dose" in text
+    offered = written.eval_on_selector_all(
+        ".choices option", "all => all.map(one => one.textContent)"
+    )
+    assert offered
+    assert all("dose 3 (day 15)" in label for label in offered)  # dose 2 is given at that hour
+    entered = written.inner_text("body")
+    assert re.search(r"C-reactive protein at 168 h\s+30 mg/L", entered)
+    assert "first onsets came" not in written.text_content("body")  # they are of dose 1
+    assert sheets(written) == 1
+    assert written.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.parametrize("written", ["before dose 1"], indirect=True)
+def test_the_hours_of_onset_stand_under_watch(written: Page) -> None:
+    line = written.locator("text=half of the first onsets came within")
+    assert not line.is_visible()
+    written.click("summary:text-is('Watch')")
+    assert line.is_visible()
+    hours = [int(n) for n in re.findall(r"within (\d+) hours", line.inner_text())]
+    assert len(hours) == 3
+    assert 0 < hours[0] < hours[1] < hours[2] <= 21 * 24
+    box = line.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE["width"]
 
 
 def test_the_simulated_part_may_lack_levers() -> None:
