@@ -5,6 +5,7 @@
 
 import { readFileSync } from "node:fs";
 
+import { ratesBetween, shownArm } from "./src/between.js";
 import { answerOf } from "./src/content.js";
 import { withCourse } from "./src/course.js";
 import { readEntries } from "./src/entries.js";
@@ -122,12 +123,20 @@ const answers = {
       const arms = [first, second].map((settings) => armOf(simulated, settings));
       return {
         arms,
+        shown: shownArm(simulated, second) ?? null,
         difference: arms[0] && arms[1] ? difference(arms[0], arms[1]) : null,
-        yaml: yamlOf(grid, product, second),
+        yaml: yamlOf(grid, simulated, second),
         threshold: atThreshold(simulated.changes[0], percent, harm),
       };
     });
   },
+  /** @param {{grid: any, product: import("./src/types.js").ProductGrid, designs: any[]}} job */
+  between: ({ grid, product, designs }) =>
+    designs.map((design) => ({
+      ...ratesBetween(product, design),
+      shown: shownArm(product, design),
+      yaml: yamlOf(grid, product, design),
+    })),
   /** @param {{change: import("./src/types.js").GridChange, risks: number[]}} job */
   changes: ({ change, risks }) => risks.map((risk) => differenceOf(change, risk)),
   /** @param {{signs: any[], pressures: [number, number][]}} job */

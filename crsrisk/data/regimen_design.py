@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -97,6 +97,11 @@ class RegimenDesign(Strict):
         ]
         premedication = [] if self.premedication == "none" else regimen.premedication
         return regimen.model_copy(update={"doses": doses, "premedication": premedication})
+
+
+def settings_of(design: RegimenDesign) -> dict[str, Any]:
+    """What is changed, without the product and how it is simulated."""
+    return design.model_dump(exclude={"product", "regimen", "patients", "seed"})
 
 
 def load_regimen_design(path: str | Path, *, beside: Sequence[str] = ()) -> RegimenDesign:

@@ -17,7 +17,7 @@ from crsrisk.data.json_text import json_tree
 from crsrisk.data.world import World
 from crsrisk.data.yaml_files import build
 
-GRID_FORMAT: Literal["crsrisk-regimens-1"] = "crsrisk-regimens-1"
+GRID_FORMAT: Literal["crsrisk-regimens-2"] = "crsrisk-regimens-2"
 _LARGEST_TEXT = 50_000_000
 
 
@@ -34,7 +34,6 @@ class GridArm(Strict):
     """One setting. ``rates_per_mille``: grade 2 or more in each member, in their order."""
 
     design: dict[str, Any]
-    doses_in_window: int
     figures: dict[str, GridFigure]
     rates_per_mille: list[int]
 
@@ -81,26 +80,78 @@ class AgentOrChange(Strict):
     thresholds: list[ThresholdValue]
 
 
-class ProductGrid(Strict):
-    """All settings of a product, and what can be changed."""
+class PlannedDoses(Strict):
+    """Doses of the regimen as planned: hours after the first, amounts in ``unit``, and the hours in
+    which CRS counts.
+    """
+
+    times_h: list[float]
+    amounts: list[float]
+    unit: str
+    window_h: float
+
+
+class HeldOutSetting(Strict):
+    """A setting between those of the grid that was simulated to see how far interpolation is
+    off.
+    """
+
+    design: dict[str, Any]
+    figures: dict[str, GridFigure]
+
+
+class InterpolationError(Strict):
+    """The largest of median, low and high that an interpolated setting is off: in the median and in
+    the worst of the settings held out, of 100 patients.
+    """
+
+    typical_per_100: float
+    largest_per_100: float
+
+
+class Interpolation(Strict):
+    """Settings held out, and the errors by figure; ``change_of_grade2plus`` is the difference from
+    the regimen as planned.
+    """
+
+    held_out: list[HeldOutSetting]
+    errors: dict[str, InterpolationError]
+
+
+class Settings(Strict):
+    """All simulated settings of a product."""
 
     product: str
+    doses: PlannedDoses
     arms: list[GridArm]
+
+
+class ProductGrid(Settings):
+    """Settings of a product, what is known between them, and what can be changed.
+
+    ``liver_metastases_share``: of the patients where no share is asked for.
+    """
+
+    liver_metastases_share: float
+    interpolation: Interpolation
     changes: list[AgentOrChange]
 
 
 class RegimenGrid(Strict):
     """Settings of every product: ``members`` of ``patients`` each. ``world``, ``ensemble`` and
-    ``model`` say what they were simulated with.
+    ``model`` say what they were simulated with. Between settings a page interpolates where that is
+    off by ``most_error_per_100`` of 100 patients at most.
     """
 
-    format: Literal["crsrisk-regimens-1"]
+    format: Literal["crsrisk-regimens-2"]
     world: str
     ensemble: str
     model: str
+    model_sha256: str
     members: int
     patients: int
     seed: int
+    most_error_per_100: float
     products: list[ProductGrid]
 
     def is_of(self, world: World, ensemble: Ensemble) -> bool:

@@ -49,7 +49,7 @@ def save_onset(folder: str | Path, onset: OnsetModel) -> None:
     written = _Written(
         format=FORMAT,
         model=onset.label,
-        risk_model_sha256=_risk_digest(onset.risk_model),
+        risk_model_sha256=risk_digest(onset.risk_model),
         trees_sha256=hashlib.sha256(packed).hexdigest(),
         contract=onset.contract,
     )
@@ -89,7 +89,7 @@ def load_onset(name_or_folder: str | Path) -> OnsetModel:
         raise _bad(ONSET, "content", type(problem).__name__) from problem
     if read.format != FORMAT:
         raise _bad(ONSET, "format", read.format)
-    if read.model != model.label or read.risk_model_sha256 != _risk_digest(model):
+    if read.model != model.label or read.risk_model_sha256 != risk_digest(model):
         raise _bad(ONSET, "risk model", f"onset of {read.model} beside another {model.label}")
     names = read.contract.feature_names
     if names != model.contract.feature_names or len(read.contract.fill) != len(names):
@@ -106,7 +106,7 @@ def load_onset(name_or_folder: str | Path) -> OnsetModel:
 
 
 def _check_same(there: RiskModel, wanted: RiskModel) -> None:
-    if there.label != wanted.label or _risk_digest(there) != _risk_digest(wanted):
+    if there.label != wanted.label or risk_digest(there) != risk_digest(wanted):
         raise InputError(
             where=there.label,
             found="another risk model than the onset was fitted to",
@@ -115,7 +115,7 @@ def _check_same(there: RiskModel, wanted: RiskModel) -> None:
         )
 
 
-def _risk_digest(model: RiskModel) -> str:
+def risk_digest(model: RiskModel) -> str:
     """Of what makes the risk: trees, calibration, and how features and columns are read."""
     parts: list[Any] = [
         model.booster_text,

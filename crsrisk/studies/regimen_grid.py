@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product as every
 from pathlib import Path
 from typing import Literal
@@ -21,15 +22,17 @@ from crsrisk.data.ensemble import Ensemble, load_ensemble
 from crsrisk.data.files import gzipped, write_bytes
 from crsrisk.data.potential_outcomes import parse_strategy
 from crsrisk.data.product import Product
-from crsrisk.data.regimen_design import DESIGNED, AsPlanned, RegimenDesign
+from crsrisk.data.regimen_design import DESIGNED, AsPlanned, RegimenDesign, settings_of
 from crsrisk.data.regimen_grid import (
     GRID_FORMAT,
     AgentOrChange,
     GridArm,
     GridFigure,
+    PlannedDoses,
     ProductGrid,
     RegimenGrid,
     RiskBand,
+    Settings,
     ThresholdValue,
     grid_path,
 )
@@ -37,6 +40,7 @@ from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.folders import names
+from crsrisk.model.onset_store import risk_digest
 from crsrisk.model.predict import predict
 from crsrisk.model.risk_model import RiskModel
 from crsrisk.model.store import load_model
@@ -45,6 +49,7 @@ from crsrisk.simulation.levers import levers
 from crsrisk.simulation.potential_outcomes import strategy_arm
 from crsrisk.studies.experiment import experiment_file
 from crsrisk.studies.forecast import Forecast, Metric, forecast
+from crsrisk.studies.regimen_held_out import held_out_designs, interpolation_of
 from crsrisk.terminal import Console
 from crsrisk.uncertainty.one_patient import chosen_members
 from crsrisk.uncertainty.world_risks import WorldRisks, world_risks
@@ -61,7 +66,8 @@ class RegimenGridConfig(Strict):
     """What ``experiments/016_regimen_grid`` asks for.
 
     ``first_dose_multiples``, ``interval_multiples``, ``liver_metastases_shares`` and
-    ``prophylaxis`` are the settings of the page; ``each``: patients in each member for who is
+    ``prophylaxis`` are the settings of the page; ``held_out``: settings between them for each
+    product, to see how far interpolation is off; ``each``: patients in each member for who is
     spared.
     """
 
@@ -77,6 +83,8 @@ class RegimenGridConfig(Strict):
     interval_multiples: list[float]
     liver_metastases_shares: list[float | None]
     prophylaxis: list[list[str]]
+    held_out: int
+    most_error_per_100: float
     thresholds_percent: list[float]
     bands: int
 
@@ -116,13 +124,13 @@ def designs_of(product: Product, config: RegimenGridConfig) -> Iterator[RegimenD
     is_checkpoint_inhibitor = product.platform == "ici"
     has_several = len(regimen.doses) > 1 and not is_checkpoint_inhibitor
     both: tuple[AsPlanned, ...] = ("as_planned", "none")
-    for step_up, first, interval, premedication, agents, share in every(
+    for step_up, first, premedication, agents, share, interval in every(
         both if regimen.is_stepped_up else both[:1],
         (1.0,) if is_checkpoint_inhibitor else config.first_dose_multiples,
-        config.interval_multiples if has_several else (1.0,),
         both if regimen.premedication else both[:1],
         ([],) if is_checkpoint_inhibitor else config.prophylaxis,
         config.liver_metastases_shares,
+        config.interval_multiples if has_several else (1.0,),
     ):
         if set(agents) & {one.mitigation for one in regimen.premedication}:
             continue
@@ -158,20 +166,27 @@ def run_regimen_grid(
     products = [load_product(name) for name in config.products or names("products")]
     designs = {product.name: list(designs_of(product, config)) for product in products}
     advance = begin("Forecasting regimens", sum(map(len, designs.values())))
+    simulate = partial(_simulated, world=world, ensemble=ensemble, workers=workers)
     arms: dict[str, list[GridArm]] = {}
     for product in products:
         arms[product.name] = []
         for design in designs[product.name]:
-            made = forecast_design(design, world=world, ensemble=ensemble, workers=workers)
-            arms[product.name].append(_grid_arm(design, made, product=product))
+            arms[product.name].append(simulate(design))
             advance(1)
-    told = begin("Asking who is spared", len(products))
+    told = begin("Asking who is spared, and simulating between settings", len(products))
     by_product = []
     for product in products:
         changes = _changes(product, config=config, world=world, ensemble=members, model=model,
                            workers=workers)  # fmt: skip
         by_product.append(
-            ProductGrid(product=product.name, arms=arms[product.name], changes=changes)
+            _product_grid(
+                product,
+                arms[product.name],
+                changes=changes,
+                config=config,
+                world=world,
+                simulate=simulate,
+            )
         )
         told(1)
     grid = RegimenGrid(
@@ -179,9 +194,11 @@ def run_regimen_grid(
         world=world.digest,
         ensemble=members.digest,
         model=model.label,
+        model_sha256=risk_digest(model),
         members=len(members),
         patients=config.patients,
         seed=config.seed,
+        most_error_per_100=config.most_error_per_100,
         products=by_product,
     )
     place = experiment / "results" / grid_path().name
@@ -199,10 +216,48 @@ def print_regimen_grid(made: MadeGrid) -> None:
     )
 
 
-def _grid_arm(design: RegimenDesign, made: Forecast, *, product: Product) -> GridArm:
-    told = made[product.name]
-    changed = design.product_of(product).regimens[DESIGNED]
-    window_h = 24.0 * told.window_d
+def _product_grid(
+    product: Product,
+    arms: list[GridArm],
+    *,
+    changes: list[AgentOrChange],
+    config: RegimenGridConfig,
+    world: World,
+    simulate: Callable[[RegimenDesign], GridArm],
+) -> ProductGrid:
+    regimen = product.regimens[product.default_regimen]
+    shares = product.shares_of_populations
+    doses = PlannedDoses(
+        times_h=[dose.time_h for dose in regimen.doses],
+        amounts=[dose.amount for dose in regimen.doses],
+        unit=regimen.amount_unit,
+        window_h=24.0 * product.window_d,
+    )
+    simulated = Settings(product=product.name, doses=doses, arms=arms)
+    designs = held_out_designs(
+        simulated, n=config.held_out, patients=config.patients, seed=config.seed
+    )
+    return ProductGrid(
+        product=product.name,
+        doses=doses,
+        liver_metastases_share=_rounded(
+            sum(
+                share * world.populations[name].shares.has_liver_metastases.value
+                for name, share in shares.items()
+            )
+        ),
+        arms=arms,
+        interpolation=interpolation_of(simulated, designs, simulate=simulate),
+        changes=changes,
+    )
+
+
+def _simulated(
+    design: RegimenDesign, *, world: World, ensemble: Ensemble | None, workers: int
+) -> GridArm:
+    """One setting, forecast."""
+    made = forecast_design(design, world=world, ensemble=ensemble, workers=workers)
+    told = made[design.product]
     figures: dict[str, GridFigure] = {}
     for name in FIGURES:
         interval = told.metric(name).predictive
@@ -214,8 +269,7 @@ def _grid_arm(design: RegimenDesign, made: Forecast, *, product: Product) -> Gri
         )
     draws = made.draws[made.draws["metric"] == "crs_grade2plus"]
     return GridArm(
-        design=design.model_dump(exclude={"product", "regimen", "patients", "seed"}),
-        doses_in_window=sum(dose.time_h < window_h for dose in changed.doses),
+        design=settings_of(design),
         figures=figures,
         # one draw a member, the same in every arm: differences of two arms are of one member
         rates_per_mille=[

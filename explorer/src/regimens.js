@@ -71,20 +71,21 @@ export function atThreshold(change, percent, harm) {
 }
 
 /**
- * The file that `crsrisk forecast --design` reads: what differs from the plan, and how it was
+ * The file that `crsrisk forecast --design` reads: what differs from the plan, and how it was or is
  * simulated.
  * @param {RegimenGrid} grid
- * @param {string} product
+ * @param {ProductGrid} product
  * @param {RegimenSettings} settings
  * @returns {string}
  */
 export function yamlOf(grid, product, settings) {
+  const isSimulated = armOf(product, settings) !== undefined;
   const lines = SETTINGS.filter(
     (name) => JSON.stringify(settings[name]) !== JSON.stringify(AS_PLANNED[name]),
   ).map((name) => `${name}: ${yamlValue(settings[name])}`);
   return [
-    "# A regimen as simulated: crsrisk forecast --design regimen.yaml",
-    `product: ${product}`,
+    `# A regimen ${isSimulated ? "as simulated" : "between simulated ones, to simulate it"}: crsrisk forecast --design regimen.yaml`,
+    `product: ${product.product}`,
     ...lines,
     `patients: ${grid.patients}`,
     `seed: ${grid.seed}`,

@@ -68,7 +68,7 @@ export function selection(product, changes, model) {
  * @param {number} harm
  */
 function curve(change, percents, now, harm) {
-  const [width, height, left, bottom] = [520, 170, 44, 34];
+  const [width, height, left, bottom] = [520, 180, 44, 46];
   const values = percents.map((percent) => atThreshold(change, percent, harm).net_benefit_per_100);
   const [least, most] = [Math.min(0, ...values), Math.max(1, ...values)];
   const last = percents[percents.length - 1];
@@ -95,8 +95,8 @@ function curve(change, percents, now, harm) {
       ]),
       ...percents
         .filter((percent) => percent % 20 === 0)
-        .map((percent) => text({ x: x(percent), y: height - 18, "text-anchor": "middle" }, String(percent))),
-      text({ x: (left + width) / 2, y: height - 3, "text-anchor": "middle" }, "treated at a risk of … of 100 or more"),
+        .map((percent) => text({ x: x(percent), y: height - 28, "text-anchor": "middle" }, String(percent))),
+      text({ x: (left + width) / 2, y: height - 4, "text-anchor": "middle" }, "treated at a risk of … of 100 or more"),
       svg("polyline", { class: "line", points: percents.map((percent, k) => `${x(percent)},${y(values[k])}`).join(" ") }),
       svg("circle", { class: "point", cx: x(now), cy: y(values[at]), r: 6 }),
     ),

@@ -239,7 +239,6 @@
  *
  * @typedef {object} GridArm of `crsrisk/data/regimen_grid.py`, as all that follows
  * @property {RegimenSettings} design
- * @property {number} doses_in_window
  * @property {Record<GridFigureName, {median: number, low: number, high: number, mc_error: number}>} figures
  * @property {number[]} rates_per_mille
  *
@@ -271,13 +270,34 @@
  * @property {RiskBand[]} bands
  * @property {ThresholdValue[]} thresholds
  *
- * @typedef {{product: string, arms: GridArm[], changes: GridChange[]}} ProductGrid
+ * @typedef {object} PlannedDoses
+ * @property {number[]} times_h
+ * @property {number[]} amounts
+ * @property {string} unit
+ * @property {number} window_h
+ *
+ * @typedef {{typical_per_100: number, largest_per_100: number}} InterpolationError
+ *
+ * @typedef {object} ProductGrid
+ * @property {string} product
+ * @property {PlannedDoses} doses
+ * @property {number} liver_metastases_share
+ * @property {GridArm[]} arms
+ * @property {{errors: Record<GridFigureName | "change_of_grade2plus", InterpolationError>}} interpolation
+ * @property {GridChange[]} changes
+ *
+ * @typedef {object} OffPer100 0 where it was simulated; in the rates, and in their difference from another
+ * @property {number} off_per_100
+ * @property {number} change_off_per_100
+ *
+ * @typedef {GridArm & OffPer100} ShownArm
  *
  * @typedef {object} RegimenGrid
  * @property {string} model
  * @property {number} members
  * @property {number} patients
  * @property {number} seed
+ * @property {number} most_error_per_100 where interpolation is off by more, settings are those simulated
  * @property {ProductGrid[]} products
  *
  * @typedef {Record<string, {key: string, unit: string}>} PatientKeys

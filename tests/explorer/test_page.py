@@ -322,6 +322,28 @@ def test_on_a_phone_the_number_stays_in_sight_and_nothing_is_cut(page: Page) -> 
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_the_dot_of_a_risk_near_0_is_whole(page: Page, viewport: Any) -> None:
+    """Its outermost points can be hit, so that nothing clips them."""
+    page.set_viewport_size(viewport)
+    fill(page)
+    page.fill("#product", "cldn182_car_t")
+    page.fill("#crp_mg_l", "4")
+    page.check("input[name=has_liver_metastases][value='']")
+    page.wait_for_selector(".axis .patient b:text('fewer than 1')")
+    dots = page.locator(".axis circle")
+    for dot in dots.all():
+        dot.scroll_into_view_if_needed()
+        assert dot.evaluate(
+            """one => {
+            const {left, right, top, bottom} = one.getBoundingClientRect();
+            return [left + 0.5, right - 0.5].every(
+                x => document.elementFromPoint(x, (top + bottom) / 2) === one);
+            }"""
+        )
+    assert dots.count() == 2
+
+
 def test_at_twice_the_size_nothing_is_cut(page: Page) -> None:
     """200% zoom of a wide screen: half as many pixels across."""
     page.set_viewport_size({"width": WIDE["width"] // 2, "height": WIDE["height"] // 2})

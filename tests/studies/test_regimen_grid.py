@@ -18,6 +18,8 @@ from crsrisk.data.world import load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.folders import names
+from crsrisk.model.onset_store import risk_digest
+from crsrisk.model.store import load_model
 from crsrisk.studies.regimen_grid import (
     FIGURES,
     RegimenGridConfig,
@@ -40,6 +42,8 @@ first_dose_multiples: [1.0, 2.0]
 interval_multiples: [1.0]
 liver_metastases_shares: [null]
 prophylaxis: [[], [tocilizumab]]
+held_out: 2
+most_error_per_100: 3.0
 thresholds_percent: [0.0, 15.0, 100.0]
 bands: 2
 """
@@ -104,6 +108,14 @@ def test_designs_ask_only_what_a_product_has() -> None:
     engager = list(designs_of(load_product("tarlatamab"), config))
     assert not any("dexamethasone" in one.prophylaxis for one in engager)  # its regimen gives it
     assert len({one.model_dump_json() for one in engager}) == len(engager) == 216
+
+
+@pytest.mark.skipif(not grid_path().is_file(), reason="no grid ships")
+def test_the_grid_that_ships_is_of_the_model_that_ships() -> None:
+    """A release made again keeps its name; who is treated at a threshold follows its risks."""
+    grid = load_regimen_grid()
+    assert grid is not None
+    assert grid.model_sha256 == risk_digest(load_model(grid.model))
 
 
 @pytest.mark.slow

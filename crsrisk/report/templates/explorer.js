@@ -472,9 +472,9 @@
   function hoursInWords(hours) {
     return hours < 72 ? `${fixed(hours, 0)} hours` : `${fixed(hours / 24, 0)} days`;
   }
-  function windowInWords(days, landmarkHours) {
+  function windowInWords(days2, landmarkHours) {
     const begin = landmarkHours ? `later than ${hoursInWords(landmarkHours)} and ` : "";
-    return `${begin}within ${general(days)} days after the first dose`;
+    return `${begin}within ${general(days2)} days after the first dose`;
   }
   function shortLabel(label2) {
     return typeset(label2.split(" (")[0]);
@@ -561,14 +561,14 @@
     if (model.columns.get(variable.name)?.kind === "word") {
       return wordOf(row2, variable.name).replaceAll("_", " ") || "not given";
     }
-    const names = featuresOf(model, variable);
+    const names2 = featuresOf(model, variable);
     if (variable.theme === "course") {
       return courseInWords(
-        names.map((name) => [name, numberOf(row2, name)]),
+        names2.map((name) => [name, numberOf(row2, name)]),
         variable.unit
       );
     }
-    const shown = names.includes(variable.name) ? variable.name : names.find((name) => name.includes("__max__")) ?? names[0];
+    const shown = names2.includes(variable.name) ? variable.name : names2.find((name) => name.includes("__max__")) ?? names2[0];
     const value = numberOf(row2, shown);
     if (model.columns.get(shown)?.kind === "flag") return flagInWords(shown, value);
     if (Number.isNaN(value)) return "not measured";
@@ -634,8 +634,8 @@
     const platform = `platform ${wordOf(row2, "platform")}`;
     const grade = summary.grade_column === null ? NaN : numberOf(row2, summary.grade_column);
     const end = Number.isNaN(grade) ? "" : `, grade ${general(grade)}`;
-    const names = [product + end, platform + end, ...end ? [`all${end}`] : [], "all"];
-    return names.filter((name) => name in summary.groups);
+    const names2 = [product + end, platform + end, ...end ? [`all${end}`] : [], "all"];
+    return names2.filter((name) => name in summary.groups);
   }
   function scoreOf(spread2, value) {
     const { knots, scores, low, high } = spread2;
@@ -966,22 +966,22 @@
     const group = model.document.reference[wordOf(row2, "product")];
     if (group === void 0) return [];
     const ranges = [];
-    for (const names of missingGroups(model, row2)) {
-      const isFlag = model.columns.get(names[0])?.kind === "flag";
+    for (const names2 of missingGroups(model, row2)) {
+      const isFlag = model.columns.get(names2[0])?.kind === "flag";
       const end = (flag, known) => Object.fromEntries(
-        names.map((name) => [
+        names2.map((name) => [
           name,
           model.columns.get(name)?.kind === "flag" ? flag : known[name] ?? null
         ])
       );
       const ends = [end(0, group.low), end(1, group.high)];
-      if (ends.some((one) => one[names[0]] === null)) continue;
+      if (ends.some((one) => one[names2[0]] === null)) continue;
       const rows = ends.map((one) => ({ ...row2, ...one }));
       if (rows.some((one) => isInRefusedGroup(model, one))) continue;
       const [low, high] = rows.map((one) => expit(logOdds(model, one)));
       ranges.push({
-        column: names[0],
-        values: isFlag ? [0, 1] : [Number(ends[0][names[0]]), Number(ends[1][names[0]])],
+        column: names2[0],
+        values: isFlag ? [0, 1] : [Number(ends[0][names2[0]]), Number(ends[1][names2[0]])],
         risks: [low, high]
       });
     }
@@ -1018,14 +1018,14 @@
     });
   }
   function missingValues(model, row2) {
-    const columns = missingGroups(model, row2).map((names2) => names2[0]);
+    const columns = missingGroups(model, row2).map((names3) => names3[0]);
     const told = missingRanges(model, row2).filter(({ risks }) => Math.abs(of100(risks[1]) - of100(risks[0])) >= MATTERS).slice(0, MOST_MISSING);
     const others = columns.filter((name) => !told.some((one) => one.column === name));
     const measured = others.filter((name) => name !== "is_female");
-    const names = measured.map((name) => model.document.labels[name].label).join(", ");
+    const names2 = measured.map((name) => model.document.labels[name].label).join(", ");
     const sentences = told.map((missing) => missingSentence(model, missing));
     if (measured.length < others.length) sentences.push("Sex not recorded.");
-    if (measured.length) sentences.push(`${told.length ? "Also not" : "Not"} measured: ${names}.`);
+    if (measured.length) sentences.push(`${told.length ? "Also not" : "Not"} measured: ${names2}.`);
     return sentences;
   }
   function missingSentence(model, missing) {
@@ -1090,8 +1090,8 @@
     return riskAnswer(page, pair2, product, row2);
   }
   function inLabels(text, model) {
-    const names = Object.keys(model.document.labels).sort((one, other) => other.length - one.length);
-    const told = names.reduce(
+    const names2 = Object.keys(model.document.labels).sort((one, other) => other.length - one.length);
+    const told = names2.reduce(
       (said3, name) => said3.replaceAll(` (${name})`, "").replace(new RegExp(`(?<!\\w)${name}(?!\\w)`, "g"), model.document.labels[name].label),
       text.replace(/^Cannot estimate: /, "")
     );
@@ -1104,8 +1104,8 @@
     const { contract, document: document2 } = pair2.grade2plus;
     const landmark = contract.landmark_h;
     const risk = patientRisk(pair2, row2);
-    const days = contract.window_d[product.platform] ?? contract.window_d.default;
-    const window = windowInWords(days, landmark);
+    const days2 = contract.window_d[product.platform] ?? contract.window_d.default;
+    const window = windowInWords(days2, landmark);
     const whom = landmark ? `patients like this one at ${hoursInWords(landmark)}, without grade 2 or more so far` : "patients like this one";
     const graded = ({ value: value2, low: low2, high: high2 }, start, end) => ({
       value: value2,
@@ -1467,12 +1467,13 @@
     return { ...found, net_benefit_per_100: found.averted_per_100 - harm * found.treated_per_100 };
   }
   function yamlOf(grid, product, settings) {
+    const isSimulated = armOf(product, settings) !== void 0;
     const lines = SETTINGS.filter(
       (name) => JSON.stringify(settings[name]) !== JSON.stringify(AS_PLANNED[name])
     ).map((name) => `${name}: ${yamlValue(settings[name])}`);
     return [
-      "# A regimen as simulated: crsrisk forecast --design regimen.yaml",
-      `product: ${product}`,
+      `# A regimen ${isSimulated ? "as simulated" : "between simulated ones, to simulate it"}: crsrisk forecast --design regimen.yaml`,
+      `product: ${product.product}`,
       ...lines,
       `patients: ${grid.patients}`,
       `seed: ${grid.seed}`,
@@ -1482,6 +1483,134 @@
   function yamlValue(value) {
     if (Array.isArray(value)) return `[${value.join(", ")}]`;
     return Number.isInteger(value) ? `${value}.0` : String(value);
+  }
+
+  // src/between.js
+  var SLIDERS = (
+    /** @type {SliderName[]} */
+    ["first_dose_multiple", "interval_multiple", "liver_metastases_share"]
+  );
+  var CHOICES = (
+    /** @type {Exclude<keyof RegimenSettings, SliderName>[]} */
+    Object.keys(AS_PLANNED).filter((name) => !SLIDERS.some((slider) => slider === name))
+  );
+  var PARTS = (
+    /** @type {const} */
+    ["median", "low", "high"]
+  );
+  var CHANGE = "change_of_grade2plus";
+  var ACTS_WITHIN_H = 24;
+  var OFFSET = 5e-4;
+  function shownArm(product, settings) {
+    const arm = armOf(product, settings);
+    if (arm) return { ...arm, off_per_100: 0, change_off_per_100: 0 };
+    const found = ratesBetween(product, settings);
+    if (found === void 0) return void 0;
+    const { errors } = product.interpolation;
+    const figures = (
+      /** @type {ShownArm["figures"]} */
+      {}
+    );
+    for (const name of names(found.figures)) {
+      const off = errors[name].largest_per_100 / 100;
+      const { median, low, high, mc_error } = found.figures[name];
+      figures[name] = { median, low: Math.max(low - off, 0), high: Math.min(high + off, 1), mc_error };
+    }
+    return {
+      design: settings,
+      figures,
+      rates_per_mille: found.members.map((rate) => 1e3 * rate),
+      off_per_100: largestError(product),
+      change_off_per_100: errors[CHANGE].largest_per_100
+    };
+  }
+  function largestError({ interpolation: { errors } }) {
+    return Math.max(
+      ...Object.entries(errors).flatMap(([name, { largest_per_100 }]) => name === CHANGE ? [] : [largest_per_100])
+    );
+  }
+  function simulatedValues(product, settings, name) {
+    return valuesIn(like(product, settings), name);
+  }
+  function ratesBetween(product, settings) {
+    const arms = like(product, settings);
+    const [first, interval, share] = SLIDERS.map(
+      (name) => neighbours(settings[name], valuesIn(arms, name), scaleOf(product.doses, name))
+    );
+    const strata = share.map(([liver_metastases_share, part2]) => ({
+      part: part2,
+      corners: first.flatMap(
+        ([first_dose_multiple, byDose]) => interval.map(([interval_multiple, byInterval]) => ({
+          weight: byDose * byInterval,
+          arm: arms.find(
+            ({ design }) => design.first_dose_multiple === first_dose_multiple && design.interval_multiple === interval_multiple && design.liver_metastases_share === liver_metastases_share
+          )
+        }))
+      )
+    }));
+    const used = strata.flatMap(({ corners }) => corners.map(({ arm }) => arm));
+    const known = used.filter((arm) => arm !== void 0);
+    if (known.length === 0 || known.length < used.length) return void 0;
+    const mixed = (rateOf) => strata.reduce(
+      (sum, { part: part2, corners }) => sum + part2 * shareOf(corners.reduce((all, { weight, arm }) => all + weight * logOdds2(rateOf(
+        /** @type {GridArm} */
+        arm
+      )), 0)),
+      0
+    );
+    const figures = (
+      /** @type {GridArm["figures"]} */
+      {}
+    );
+    for (const name of names(known[0].figures)) {
+      const [median, low, high] = PARTS.map((part2) => mixed(({ figures: of }) => of[name][part2]));
+      const mc_error = Math.max(...known.map(({ figures: of }) => of[name].mc_error));
+      figures[name] = { median, low, high, mc_error };
+    }
+    const members = known[0].rates_per_mille.map(
+      (_, member) => mixed(({ rates_per_mille: rates }) => rates[member] / 1e3)
+    );
+    return { figures, members };
+  }
+  function actingDoses({ times_h, window_h }, multiple) {
+    return times_h.reduce(
+      (sum, time) => sum + Math.min(Math.max((window_h - multiple * time) / ACTS_WITHIN_H, 0), 1),
+      0
+    );
+  }
+  function scaleOf(doses, name) {
+    if (name === "interval_multiple") return (value) => actingDoses(doses, value);
+    return name === "first_dose_multiple" ? Math.log : Number;
+  }
+  function neighbours(value, simulated, scale) {
+    if (value === null || simulated.includes(value)) return [[value, 1]];
+    const after = simulated.findIndex((one) => one > value);
+    if (after < 1) return [];
+    const [below, above] = [simulated[after - 1], simulated[after]];
+    const used = scale(below) === scale(above) ? Math.log : scale;
+    const weight = (used(value) - used(below)) / (used(above) - used(below));
+    return [[below, 1 - weight], [above, weight]];
+  }
+  function like({ arms }, settings) {
+    return arms.filter(
+      ({ design }) => CHOICES.every((name) => JSON.stringify(design[name]) === JSON.stringify(settings[name]))
+    );
+  }
+  function valuesIn(arms, name) {
+    const values = arms.map(({ design }) => design[name]).filter((value) => value !== null);
+    return [...new Set(values)].sort((one, other) => one - other);
+  }
+  function names(figures) {
+    return (
+      /** @type {GridFigureName[]} */
+      Object.keys(figures)
+    );
+  }
+  function logOdds2(rate) {
+    return Math.log((rate + OFFSET) / (1 - rate + OFFSET));
+  }
+  function shareOf(odds) {
+    return (1 + 2 * OFFSET) / (1 + Math.exp(-odds)) - OFFSET;
   }
 
   // src/guidance.js
@@ -1811,7 +1940,7 @@
     );
   }
   function curve(change, percents, now, harm) {
-    const [width, height, left, bottom] = [520, 170, 44, 34];
+    const [width, height, left, bottom] = [520, 180, 44, 46];
     const values = percents.map((percent) => atThreshold(change, percent, harm).net_benefit_per_100);
     const [least, most] = [Math.min(0, ...values), Math.max(1, ...values)];
     const last = percents[percents.length - 1];
@@ -1833,13 +1962,118 @@
           svg("line", { class: "grid", x1: left, x2: width - 8, y1: y(value), y2: y(value) }),
           text({ x: left - 6, y: y(value) + 4, "text-anchor": "end" }, fixed(value, 0))
         ]),
-        ...percents.filter((percent) => percent % 20 === 0).map((percent) => text({ x: x(percent), y: height - 18, "text-anchor": "middle" }, String(percent))),
-        text({ x: (left + width) / 2, y: height - 3, "text-anchor": "middle" }, "treated at a risk of … of 100 or more"),
+        ...percents.filter((percent) => percent % 20 === 0).map((percent) => text({ x: x(percent), y: height - 28, "text-anchor": "middle" }, String(percent))),
+        text({ x: (left + width) / 2, y: height - 4, "text-anchor": "middle" }, "treated at a risk of … of 100 or more"),
         svg("polyline", { class: "line", points: percents.map((percent, k) => `${x(percent)},${y(values[k])}`).join(" ") }),
         svg("circle", { class: "point", cx: x(now), cy: y(values[at]), r: 6 })
       ),
       h("figcaption", {}, `Net benefit for 100 patients: ${fixed(values[at], 1)}`)
     );
+  }
+
+  // src/settings.js
+  var STEP = { multiple: 0.05, share: 0.01 };
+  function settingsFields(page, grid, product, letter, settings, changed) {
+    const { doses, liver_metastases_share: usual2 } = product;
+    const mayStandBetween = largestError(product) <= grid.most_error_per_100;
+    const note = h("p", { class: "note" });
+    const tellers = [];
+    const update = () => {
+      for (const tell of tellers) tell();
+      changed();
+    };
+    const choice = (name, label2, inWords3) => {
+      const values = valuesOf(product, name);
+      if (values.length < 2) return null;
+      const id = `${letter}-${name}`;
+      const select = h("select", { id }, ...values.map((value, at) => h("option", { value: at }, inWords3(value))));
+      select.addEventListener("change", () => {
+        settings[name] = values[Number(select.value)];
+        update();
+      });
+      return h("p", { class: "field" }, h("label", { for: id }, label2), select);
+    };
+    const slider = (name, label2, { step, first, read, inWords: inWords3 }) => {
+      const ends = simulatedValues(product, settings, name);
+      if (ends.length < 2) return null;
+      const id = `${letter}-${name}`;
+      const range = h("input", {
+        id,
+        type: "range",
+        min: ends[0],
+        max: ends[ends.length - 1],
+        step: mayStandBetween ? step : "any",
+        value: first
+      });
+      const told = h("output", { for: id });
+      const tell = () => {
+        told.textContent = inWords3();
+        range.setAttribute("aria-valuetext", told.textContent);
+      };
+      range.addEventListener("input", () => {
+        if (!mayStandBetween) range.value = String(nearest(Number(range.value), simulatedValues(product, settings, name)));
+        settings[name] = /** @type {any} */
+        read(Number(range.value));
+        update();
+      });
+      tellers.push(tell);
+      tell();
+      return h("p", { class: "field" }, h("label", { for: id }, label2), h("span", { class: "controls" }, range, told));
+    };
+    const shareRead = (value) => Math.abs(value - usual2) < STEP.share / 2 ? null : value;
+    const multiple = { step: STEP.multiple, first: 1, read: Number };
+    tellers.push(() => {
+      note.textContent = settings.interval_multiple === 1 ? "" : days(doses, settings.interval_multiple);
+    });
+    return h(
+      "div",
+      {},
+      choice("step_up", "Step-up", (value) => value === "none" ? "none: full dose first" : "as planned"),
+      slider("first_dose_multiple", doses.times_h.length > 1 ? "First dose" : "Dose", {
+        ...multiple,
+        inWords: () => `${times(settings.first_dose_multiple)}, ${firstAmount(doses, settings)}`
+      }),
+      slider("interval_multiple", "Time between doses", {
+        ...multiple,
+        inWords: () => times(settings.interval_multiple)
+      }),
+      note,
+      choice("premedication", "Premedication", (value) => value === "none" ? "none" : "as planned"),
+      choice(
+        "prophylaxis",
+        "Prophylaxis before dose 1",
+        (value) => value.length ? listed(value.map((name) => page.agents[name] ?? name)) : "none"
+      ),
+      slider("liver_metastases_share", "Liver metastases", {
+        step: STEP.share,
+        first: Number(fixed(usual2, 2)),
+        read: shareRead,
+        inWords: () => {
+          const share = settings.liver_metastases_share;
+          return share === null ? `as usual, ${fixed(100 * usual2, 0)} of 100` : `${fixed(100 * share, 0)} of 100`;
+        }
+      })
+    );
+  }
+  function nearest(value, simulated) {
+    return simulated.reduce((best, one) => Math.abs(one - value) < Math.abs(best - value) ? one : best);
+  }
+  function times(multiple) {
+    if (multiple === 1) return "as planned";
+    return multiple === 0.5 ? "half" : `${general(multiple)} times`;
+  }
+  function firstAmount({ amounts, unit }, { step_up, first_dose_multiple: multiple }) {
+    const amount2 = multiple * (step_up === "none" ? amounts[amounts.length - 1] : amounts[0]);
+    const [what, each] = unit.split("/");
+    const per = each ? `/${each}` : "";
+    if (what === "1e6 cells") return `${grouped(amount2)} million cells${per}`;
+    return amount2 < 1e3 ? typeset(`${general(amount2, 4)} ${what}${per}`) : `${general(amount2 / 1e3, 4)} mg${per}`;
+  }
+  function days({ times_h, window_h }, multiple) {
+    const at = times_h.map((time) => multiple * time);
+    const said3 = listed(at.map((time) => general(Number(fixed(1 + time / 24, 1)))));
+    const within = at.filter((time) => time < window_h).length;
+    return `Doses on days ${said3}; ${within} of ${at.length} fall into the window.`;
   }
 
   // src/designer.js
@@ -1881,15 +2115,11 @@
     if (simulated === void 0) throw new Error(`no regimens of ${product.name}`);
     const sides = ["A", "B"].map((letter) => {
       const settings = { ...AS_PLANNED };
-      return { letter, settings, ...controls(page, simulated, letter, settings, () => update()) };
+      return { letter, settings, element: settingsFields(page, grid, simulated, letter, settings, () => update()) };
     });
     const answer = h("div", { role: "status", id: "regimen-answer" });
     const update = () => {
-      const arms = sides.map(({ settings, tell }) => {
-        const arm = armOf(simulated, settings);
-        tell(arm);
-        return arm;
-      });
+      const arms = sides.map(({ settings }) => shownArm(simulated, settings));
       answer.replaceChildren(...answerOf2(page, product, sides, arms));
     };
     update();
@@ -1905,7 +2135,7 @@
             { class: "part" },
             h("legend", {}, `Regimen ${letter}`),
             element,
-            download(grid, product.name, letter, settings)
+            download(grid, simulated, letter, settings)
           )
         )
       ),
@@ -1914,7 +2144,7 @@
       h(
         "p",
         { class: "note" },
-        `${product.label}, ${plan(product)}. ${grid.members} sets of assumptions with ${grid.patients} simulated patients each; seed ${grid.seed}. Any other setting: `,
+        `${typeset(product.label)}, ${plan(product)}. ${grid.members} sets of assumptions with ${grid.patients} simulated patients each; seed ${grid.seed}. Any other setting: `,
         h("code", {}, COMMAND),
         "."
       )
@@ -1924,86 +2154,12 @@
     const note = regimens.find((one) => one.name === name)?.note ?? "";
     return `as planned: ${plainName(name)}${note ? ` (${note.replace(/\.$/, "")})` : ""}`;
   }
-  function controls(page, simulated, letter, settings, changed) {
-    const note = h("p", { class: "note" });
-    const planned = simulated.arms[0].doses_in_window;
-    const choice = (name, label2, inWords3) => {
-      const values = valuesOf(simulated, name);
-      if (values.length < 2) return null;
-      const id = `${letter}-${name}`;
-      const select = h(
-        "select",
-        { id },
-        ...values.map((value, at) => h("option", { value: at }, inWords3(value)))
-      );
-      select.addEventListener("change", () => {
-        settings[name] = values[Number(select.value)];
-        changed();
-      });
-      return h("p", { class: "field" }, h("label", { for: id }, label2), select);
-    };
-    const slider = (name, label2) => {
-      const values = valuesOf(simulated, name).sort((one, other) => one - other);
-      if (values.length < 2) return null;
-      const id = `${letter}-${name}`;
-      const range = h("input", {
-        id,
-        type: "range",
-        min: 0,
-        max: values.length - 1,
-        step: 1,
-        value: values.indexOf(1)
-      });
-      const told = h("output", { for: id });
-      const tell = () => {
-        const words = times(values[Number(range.value)]);
-        told.textContent = words;
-        range.setAttribute("aria-valuetext", words);
-      };
-      range.addEventListener("input", () => {
-        settings[name] = values[Number(range.value)];
-        tell();
-        changed();
-      });
-      tell();
-      return h("p", { class: "field" }, h("label", { for: id }, label2), h("span", { class: "controls" }, range, told));
-    };
-    return {
-      element: h(
-        "div",
-        {},
-        choice("step_up", "Step-up", (value) => value === "none" ? "none: full dose first" : "as planned"),
-        slider("first_dose_multiple", planned > 1 ? "First dose" : "Dose"),
-        slider("interval_multiple", "Time between doses"),
-        choice("premedication", "Premedication", (value) => value === "none" ? "none" : "as planned"),
-        choice(
-          "prophylaxis",
-          "Prophylaxis before dose 1",
-          (value) => value.length ? listed(value.map((name) => page.agents[name] ?? name)) : "none"
-        ),
-        choice(
-          "liver_metastases_share",
-          "Liver metastases",
-          (value) => value === null ? "as in this tumour" : value === 0 ? "nobody" : "everybody"
-        ),
-        note
-      ),
-      /** @param {GridArm | undefined} arm */
-      tell: (arm) => {
-        note.textContent = arm && arm.doses_in_window < planned ? `${arm.doses_in_window} of ${planned} doses fall into the window.` : "";
-      }
-    };
-  }
-  function times(multiple) {
-    if (multiple === 1) return "as planned";
-    return multiple === 0.5 ? "half" : `${general(multiple)} times`;
-  }
   function answerOf2(page, product, sides, arms) {
     const [first, second] = arms;
     if (first === void 0 || second === void 0) {
       return [h("p", { class: "cannot" }, "Not simulated: take another setting.")];
     }
-    const isSame = first === second;
+    const isSame = JSON.stringify(first.design) === JSON.stringify(second.design);
     const shown = isSame ? [{ letter: "A and B", arm: first }] : sides.map(({ letter }, at) => ({ letter, arm: [first, second][at] }));
     const groups = FIGURES.map(({ name, grade, label: label2 }) => ({
       title: label2,
@@ -2013,7 +2169,7 @@
           return (
             /** @type {const} */
             {
-              label: `Regimen ${letter}`,
+              label: `Regimen ${letter}${arm.off_per_100 ? ", interpolated" : ""}`,
               figure: `${of100(median)} of 100 (${of100(low)} to ${of100(high)})`,
               value: median,
               low,
@@ -2033,16 +2189,24 @@
         "p",
         { class: "note" },
         `Within ${product.window_d} days after the first dose. Median and 95% of what trials of unlimited size would report: what is not known of the assumptions, and how trials of one product differ. Monte Carlo error at most ${fixed(100 * Math.max(...shown.flatMap(({ arm }) => FIGURES.map(({ name }) => arm.figures[name].mc_error))), 1)} of 100.`
+      ),
+      ...shown.filter(({ arm }) => arm.off_per_100).map(
+        ({ letter, arm }) => h(
+          "p",
+          { class: "note" },
+          `Regimen ${letter} stands between simulated settings: its rates are within about ${Math.ceil(arm.off_per_100)} of 100 of a simulation of it, and its intervals are wider by that.`
+        )
       )
     ];
   }
   function inWords2(first, second) {
     const { low, median, high, has_fewer: share } = difference(first, second);
+    const off = (first.change_off_per_100 + second.change_off_per_100) / 100;
     const by = of100(Math.abs(median));
     const change = by === 0 ? "as many" : `${aboutOf100(Math.abs(median))} of 100 ${median < 0 ? "fewer" : "more"}`;
     return [
       h("b", {}, `Grade 2 or more with B: ${change}`),
-      ` (95% ${signed2(low)} to ${signed2(high)}). Fewer with B in ${of100(share)} of 100 sets of assumptions.`
+      ` (95% ${signed2(low - off)} to ${signed2(high + off)}). Fewer with B in ${of100(share)} of 100 sets of assumptions.`
     ];
   }
   function signed2(share) {
@@ -2057,7 +2221,7 @@
       link.click();
       URL.revokeObjectURL(link.href);
     });
-    return h("p", {}, button);
+    return h("p", { class: "download" }, button);
   }
 
   // src/units.js
@@ -2333,7 +2497,7 @@
   }
 
   // src/form.js
-  var PARTS = [
+  var PARTS2 = [
     ["Patient", ["age_years", "is_female", "weight_kg", "ecog"]],
     ["Tumour and infection", ["sum_of_diameters_mm", "has_liver_metastases", "has_infection"]],
     [
@@ -2351,11 +2515,11 @@
     "has_lymphodepletion"
   ];
   function makeForm(page) {
-    const placed = /* @__PURE__ */ new Set([...GIVEN, ...PARTS.flatMap(([, names]) => names)]);
-    const parts = PARTS.map(
-      ([title, names]) => part(
+    const placed = /* @__PURE__ */ new Set([...GIVEN, ...PARTS2.flatMap(([, names2]) => names2)]);
+    const parts = PARTS2.map(
+      ([title, names2]) => part(
         title,
-        names.flatMap((name) => page.columns.find((column) => column.name === name) ?? [])
+        names2.flatMap((name) => page.columns.find((column) => column.name === name) ?? [])
       )
     );
     const others = page.columns.filter(({ name, kind }) => !placed.has(name) && kind !== "category");
@@ -2425,12 +2589,12 @@
   function gradesInWords(page) {
     return Object.entries(page.grades).filter(([grade]) => Number(grade) <= 2).map(([grade, text]) => `${grade}: ${text}.`).join(" ");
   }
-  function row(name, label2, ...controls2) {
+  function row(name, label2, ...controls) {
     return h(
       "div",
       { class: "field", "data-field": name },
       h("label", { for: name }, label2),
-      h("span", { class: "controls" }, ...controls2),
+      h("span", { class: "controls" }, ...controls),
       h("p", { class: "problem", id: `${name}-problem`, hidden: true })
     );
   }
@@ -2934,7 +3098,7 @@
   }
 
   // src/patient.js
-  var CHANGE = "Other values: crsrisk explorer or crsrisk serve.";
+  var CHANGE2 = "Other values: crsrisk explorer or crsrisk serve.";
   function showPatient(page) {
     const { product, entered, answer, spread: spread2, waits, notes } = page;
     const comparison = page.comparison?.baseline || page.comparison?.why_none ? page.comparison : null;
@@ -2946,7 +3110,7 @@
     );
     const isMarked = entered.some((one) => one.is_outside);
     byId("patient").replaceChildren(
-      enteredOf(entered, h("p", { class: "note" }, isMarked && "Bold: outside the usual range. ", CHANGE))
+      enteredOf(entered, h("p", { class: "note" }, isMarked && "Bold: outside the usual range. ", CHANGE2))
     );
     byId("result").replaceChildren(
       ...resultOf(page, { product, entered: [], answer, compared, spread: spread2, waits, notes })
