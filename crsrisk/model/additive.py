@@ -19,7 +19,7 @@ itself, and a patient with grade 1 tells more than a "no" would.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -29,7 +29,17 @@ from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from crsrisk.data.disclosure import FEWEST
-from crsrisk.model.logistic import PooledLogistic
+from crsrisk.model.logistic import Described, PooledLogistic, combinations
+from crsrisk.model.stored_table import (
+    Table,
+    block_of,
+    block_slices,
+    blocks_of,
+    column_of,
+    folder_of,
+    rows_of,
+    stored_beside,
+)
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -38,6 +48,7 @@ _OFFSET = 0.01  # of the median, added before the logarithm: 0 stays finite
 _FEW_VALUES = 6  # a column with no more different values has no curve
 _FARTHEST = 3.5  # standard deviations: farther out an effect grows no more
 _RIDGE = 1.0  # of the regressions that expect a missing value
+_SUMMED = 2**18  # rows whose products are summed at once
 _WORTH = 0.05  # SD by SD: a weaker tie between two columns tells nothing of a missing value
 
 
@@ -80,8 +91,13 @@ class Additive:
     random_intercept: Floats
     random_slope: Floats
 
-    def log_odds(self, table: Floats) -> Floats:
+    def log_odds(self, table: Table) -> Floats:
         """Log-odds of every row, shape (rows,)."""
+        return np.concatenate(
+            [self._log_odds(block) for block in blocks_of(table)] or [np.empty(0)]
+        )
+
+    def _log_odds(self, table: Floats) -> Floats:
         scaled = scaled_of(table, self.scalings)
         belongs = belongs_to(table, self.groups)
         known = np.nan_to_num(scaled)
@@ -112,13 +128,18 @@ def belongs_to(table: Floats, groups: Sequence[int]) -> Floats:
     return np.asarray(table[:, list(groups)] > 0.5, dtype=np.float64)
 
 
+def combinations_in(table: Table, groups: Sequence[int]) -> tuple[Floats, NDArray[np.intp]]:
+    """The combinations of groups that occur, and which of them every row has."""
+    return combinations((column_of(table, c) > 0.5 for c in groups), n_rows=len(table))
+
+
 def _quadratic(scaled: Floats, scalings: Sequence[Scaling]) -> Floats:
     is_curved = np.array([scaling.is_curved for scaling in scalings])
     return np.where(is_curved & ~np.isnan(scaled), np.nan_to_num(scaled) ** 2 - 1.0, 0.0)
 
 
 def fit_additive(
-    table: Floats,
+    table: Table,
     labels: Floats,
     *,
     directions: Sequence[int],
@@ -153,7 +174,7 @@ def fit_additive(
 
 
 def distil(
-    table: Floats,
+    table: Table,
     risk: Floats,
     *,
     directions: Sequence[int],
@@ -177,7 +198,7 @@ def distil(
 
 
 def _fitted(
-    table: Floats,
+    table: Table,
     labels: Floats,
     *,
     directions: Sequence[int],
@@ -188,24 +209,24 @@ def _fitted(
 ) -> Additive:
     n_columns = table.shape[1]
     scalings = tuple(
-        _scaling(table[:, place], is_group=place in set(groups), sample_weight=sample_weight)
+        _scaling(
+            column_of(table, place), is_group=place in set(groups), sample_weight=sample_weight
+        )
         for place in range(n_columns)
     )
-    scaled = scaled_of(table, scalings)
-    belongs = belongs_to(table, groups)
-    known, is_missing = np.nan_to_num(scaled), np.isnan(scaled)
+    scaled = stored_beside(
+        table, (scaled_of(block, scalings) for block in blocks_of(table)), n_columns=n_columns
+    )
     # waiting threads of the linear algebra cost seconds on a busy machine
     with threadpool_limits(1):
         expected = _expected(scaled, directions=np.asarray(directions), sample_weight=sample_weight)
         problem = PooledLogistic.of(
-            known,
-            quadratic=_quadratic(scaled, scalings),
-            is_missing=is_missing,
-            imputed=is_missing * (known @ expected.T),
-            belongs=belongs,
+            _DescribedRows(scaled, scalings, expected),
+            groups=combinations_in(table, groups),
             labels=labels,
             penalty=penalty,
             sample_weight=sample_weight,
+            folder=folder_of(table),
         )
         weights = solve(problem, np.asarray(directions))
     intercept, fixed, random_intercept, random_slope = problem.parts(weights)
@@ -221,6 +242,21 @@ def _fitted(
         random_intercept=random_intercept,
         random_slope=random_slope,
     )
+
+
+@dataclass(frozen=True)
+class _DescribedRows:
+    """What every row is described by, block by block, as often as it is asked for."""
+
+    scaled: Table
+    scalings: tuple[Scaling, ...]
+    expected: Floats
+
+    def __iter__(self) -> Iterator[Described]:
+        for scaled in blocks_of(self.scaled):
+            known, is_missing = np.nan_to_num(scaled), np.isnan(scaled)
+            imputed = is_missing * (known @ self.expected.T)
+            yield Described(known, _quadratic(scaled, self.scalings), is_missing, imputed)
 
 
 def _scaling(column: Floats, *, is_group: bool, sample_weight: Floats | None) -> Scaling:
@@ -275,7 +311,7 @@ def quantile(values: Floats, shares: float | Floats, *, sample_weight: Floats | 
 
 
 def _expected(
-    scaled: Floats, *, directions: NDArray[np.int_], sample_weight: Floats | None
+    scaled: Table, *, directions: NDArray[np.int_], sample_weight: Floats | None
 ) -> Floats:
     """Ties (columns, columns): a missing column is expected as ties x the known ones, in SD.
 
@@ -283,19 +319,19 @@ def _expected(
     would turn a direction round (more of a column that may only raise the risk, less of another
     such) is left out.
     """
-    known, is_missing = np.nan_to_num(scaled), np.isnan(scaled)
-    ties = np.zeros((scaled.shape[1],) * 2)
-    for column in np.flatnonzero(is_missing.any(axis=0) & ~is_missing.all(axis=0)):
-        rows = ~is_missing[:, column]
-        others = np.flatnonzero(np.ptp(known, axis=0) > 0)
+    n_columns = scaled.shape[1]
+    n_missing, differs = np.zeros(n_columns), np.zeros(n_columns, dtype=bool)
+    for place in range(n_columns):
+        column = column_of(scaled, place)
+        n_missing[place] = np.isnan(column).sum()
+        differs[place] = np.ptp(np.nan_to_num(column)) > 0
+    ties = np.zeros((n_columns,) * 2)
+    for column in np.flatnonzero((n_missing > 0) & (n_missing < len(scaled))):
+        others = np.flatnonzero(differs)
         others = others[others != column]
         while others.size:
-            design = np.column_stack([np.ones(rows.sum()), known[np.ix_(rows, others)]])
-            counted = design if sample_weight is None else design * sample_weight[rows, None]
-            tie = np.linalg.solve(
-                counted.T @ design + _RIDGE * np.eye(design.shape[1]),
-                counted.T @ known[rows, column],
-            )[1:]
+            products, told = _products(scaled, int(column), others, sample_weight=sample_weight)
+            tie = np.linalg.solve(products + _RIDGE * np.eye(len(products)), told)[1:]
             turned = tie * directions[column] * directions[others] < 0
             keep = (np.abs(tie) >= _WORTH) & ~turned
             if keep.all():
@@ -305,8 +341,28 @@ def _expected(
     return ties
 
 
+def _products(
+    scaled: Table, column: int, others: NDArray[np.intp], *, sample_weight: Floats | None
+) -> tuple[Floats, Floats]:
+    """Sums of products of other columns (with a first one of ones) with each other and with a
+    column, over the rows in which this one is known.
+    """
+    products, told = np.zeros((1 + others.size,) * 2), np.zeros(1 + others.size)
+    for rows in block_slices(len(scaled), size=_SUMMED):
+        block = block_of(scaled, rows)
+        is_known = ~np.isnan(block[:, column])
+        values = block[is_known, column]
+        design = np.column_stack(
+            [np.ones(values.size), *(np.nan_to_num(block[is_known, other]) for other in others)]
+        )
+        counted = design if sample_weight is None else design * sample_weight[rows][is_known, None]
+        products += counted.T @ design
+        told += counted.T @ values
+    return products, told
+
+
 def fit_staged(
-    table: Floats,
+    table: Table,
     steps: Floats,
     *,
     directions: Sequence[int],
@@ -339,10 +395,10 @@ def fit_staged(
             penalty=penalty,
             sample_weight=sample_weight,
         )
-    reached, risk = np.ones(len(table), dtype=bool), np.ones(len(table))
+    reached, risk = np.arange(len(table)), np.ones(len(table))
     for step in (*(steps[:, stage] for stage in stages), steps[:, -1]):
         part = fit_additive(
-            table[reached],
+            rows_of(table, reached),
             step[reached],
             directions=directions,
             groups=groups,
@@ -350,7 +406,7 @@ def fit_staged(
             sample_weight=None if sample_weight is None else sample_weight[reached],
         )
         risk *= expit(part.log_odds(table))
-        reached = step > 0
+        reached = np.flatnonzero(step > 0)
     return distil(table, risk, directions=directions, groups=groups, sample_weight=sample_weight)
 
 

@@ -20,9 +20,9 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import norm
 
 from crsrisk.data.disclosure import is_told, parting
-from crsrisk.model.additive import Additive, belongs_to, quantile, scaled_of
+from crsrisk.model.additive import Additive, combinations_in, quantile
 from crsrisk.model.booster_text import BINARY, DEFAULT_LEFT, MISSING_NAN
-from crsrisk.model.logistic import combinations
+from crsrisk.model.stored_table import Table, column_of
 
 Floats: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.bool_]
@@ -68,7 +68,7 @@ _Maker: TypeAlias = Callable[[tuple[int, ...], Rows], _Node]
 
 def additive_to_lightgbm(
     additive: Additive,
-    table: Floats,
+    table: Table,
     *,
     directions: Sequence[int],
     names: Sequence[str],
@@ -77,19 +77,11 @@ def additive_to_lightgbm(
     """The additive model as a bare LightGBM text; ``table`` is what it was fitted to, and
     ``sample_weight`` how many patients each row stands for.
     """
-    scaled = scaled_of(table, additive.scalings)
-    belongs = belongs_to(table, additive.groups)
-    grower = _Grower(
-        additive,
-        scaled,
-        belongs,
-        combinations(belongs)[0],
-        np.asarray(directions),
-        sample_weight,
-    )
+    words, of_row = combinations_in(table, additive.groups)
+    grower = _Grower(additive, table, words, of_row, np.asarray(directions), sample_weight)
     trees = [grower.intercepts()]
     for column in range(table.shape[1]):
-        trees += grower.of_column(table[:, column], column)
+        trees += grower.of_column(column)
     return _text([_block(tree, number=number) for number, tree in enumerate(trees)], names=names)
 
 
@@ -157,14 +149,14 @@ class _Steps:
 
 @dataclass(frozen=True)
 class _Grower:
-    """Grows the trees of a model over its training patients, by their scaled values, groups and
-    combinations.
+    """Grows the trees of a model over its training patients; ``words`` are the combinations of
+    groups that occur, ``of_row`` which of them every patient has.
     """
 
     additive: Additive
-    scaled: Floats
-    belongs: Floats
+    table: Table
     words: Floats
+    of_row: NDArray[np.intp]
     directions: NDArray[np.int_]
     sample_weight: Floats | None
 
@@ -194,17 +186,17 @@ class _Grower:
             )
 
         return self._by_group(
-            leaf, np.ones(len(self.scaled), dtype=bool), differs=np.abs(model.random_intercept) > 0
+            leaf, np.ones(len(self.table), dtype=bool), differs=np.abs(model.random_intercept) > 0
         )
 
-    def of_column(self, values: Floats, column: int) -> Iterator[_Node]:
+    def of_column(self, column: int) -> Iterator[_Node]:
         """The trees of one column: its effect, and what it tells of columns that are missing."""
-        model, is_missing = self.additive, np.isnan(values)
+        model = self.additive
         if column in model.groups or not np.isfinite(model.scalings[column].sd):
             return
-        steps = _Steps.of(
-            values, self.scaled[:, column], column=column, sample_weight=self.sample_weight
-        )
+        values = column_of(self.table, column)
+        scaled, is_missing = model.scalings[column].scaled(values), np.isnan(values)
+        steps = _Steps.of(values, scaled, column=column, sample_weight=self.sample_weight)
 
         def effect(groups: tuple[int, ...], rows: Rows) -> _Node:
             slope = model.slope[column] + model.random_slope[list(groups), column].sum()
@@ -221,7 +213,7 @@ class _Grower:
         )
         told = model.expected[:, column] * model.slope
         for other in np.flatnonzero(told):
-            lacks = np.isnan(self.scaled[:, other])
+            lacks = np.isnan(column_of(self.table, int(other)))
             tree = self._step_tree(steps, told[other] * steps.height, lacks & ~is_missing)
             tree = self.unless_missing(tree, column, value=0.0, is_missing=lacks & is_missing)
             yield from _worth(
@@ -265,7 +257,7 @@ class _Grower:
             if not to_ask:
                 return leaf(groups, rows)
             c, rest = to_ask[0], to_ask[1:]
-            belongs, inside = words[:, c] > 0, self.belongs[:, c] > 0
+            belongs, inside = words[:, c] > 0, (self.words[:, c] > 0)[self.of_row]
             no = grow(words[~belongs], rest, groups, rows & ~inside)
             yes = grow(words[belongs], rest, (*groups, c), rows & inside)
             return _Split.of(self.additive.groups[c], 0.5, _MISSING_LEFT, no, yes)

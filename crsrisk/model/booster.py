@@ -20,6 +20,8 @@ from crsrisk.model.booster_text import LARGEST_TEXT as LARGEST_TEXT
 from crsrisk.model.booster_text import bare_text as bare_text
 from crsrisk.model.booster_text import check_text as check_text
 from crsrisk.model.booster_text import joined_text as joined_text
+from crsrisk.model.booster_text import with_trees_of
+from crsrisk.model.stored_table import Table, blocks_of
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -41,12 +43,19 @@ def booster_of(text: str) -> lgb.Booster:
         ) from problem
 
 
-def raw_log_odds_of(booster: lgb.Booster, matrix: Floats, *, n_trees: int | None = None) -> Floats:
+def raw_log_odds_of(booster: lgb.Booster, table: Table, *, n_trees: int | None = None) -> Floats:
     """Log-odds of all trees or the first ``n_trees``, shape (rows,), on one thread."""
-    if not len(matrix):
-        return np.empty(0)
-    scores: Any = booster.predict(matrix, raw_score=True, num_iteration=n_trees, num_threads=1)
-    return np.asarray(scores, dtype=np.float64)
+    scores: list[Any] = [
+        booster.predict(block, raw_score=True, num_iteration=n_trees, num_threads=1)
+        for block in blocks_of(table)
+    ]
+    return np.concatenate(scores, dtype=np.float64) if scores else np.empty(0)
+
+
+def continued(start: lgb.Booster, more: lgb.Booster) -> lgb.Booster:
+    """One booster of the trees of a start and those that were grown from its log-odds."""
+    texts = [booster.model_to_string() for booster in (start, more)]
+    return lgb.Booster(model_str=with_trees_of(texts, like=texts[1]))
 
 
 def contributions_of(booster: lgb.Booster, matrix: Floats) -> Floats:

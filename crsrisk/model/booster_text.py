@@ -150,13 +150,19 @@ def bare_text(text: str) -> str:
 
 def joined_text(texts: Sequence[str]) -> str:
     """One bare text of several bare regression boosters: its prediction is the sum of theirs."""
-    blocks = []
     for text in texts:
         check_text(text, objective=REGRESSION)
+    return with_trees_of(texts, like=texts[0])
+
+
+def with_trees_of(texts: Sequence[str], *, like: str) -> str:
+    """One bare text with the trees of several, in order, and the head of ``like``."""
+    blocks = []
+    for text in texts:
         _, _, rest = text.partition("\n\n")
         blocks += re.split(r"^Tree=\d+\n", rest.partition(_END)[0], flags=re.MULTILINE)[1:]
     trees = [f"Tree={number}\n{block}" for number, block in enumerate(blocks)]
-    head = texts[0].partition("\n\n")[0]
+    head = like.partition("\n\n")[0]
     sizes = " ".join(str(len(tree)) for tree in trees)
     head = re.sub(r"^tree_sizes=.*$", f"tree_sizes={sizes}", head, flags=re.MULTILINE)
     return f"{head}\n\n{''.join(trees)}{_END}{_LAST}"

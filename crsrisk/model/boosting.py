@@ -27,8 +27,10 @@ from crsrisk.data.risk_model import Calibrator, LearnerKind, ModelClass, Start, 
 from crsrisk.model.additive import fit_staged
 from crsrisk.model.additive_to_lightgbm import additive_to_lightgbm, constant_to_lightgbm
 from crsrisk.model.autologging import without_autologging
-from crsrisk.model.booster import calibrated_booster, raw_log_odds_of
+from crsrisk.model.booster import calibrated_booster, continued, raw_log_odds_of
+from crsrisk.model.out_of_core import RowSequence
 from crsrisk.model.small_leaves import without_small_leaves
+from crsrisk.model.stored_table import StoredTable, Table, rows_of
 
 Floats: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.intp]
@@ -47,7 +49,7 @@ _PATIENCE = 1.5
 class Patients:
     """What the learner sees of patients: filled table, stages with the event last, weights."""
 
-    table: Floats
+    table: Table
     steps: Floats
     weight: Floats | None
     names: NDArray[Any] | None = None  # where several rows are of one patient
@@ -66,7 +68,7 @@ class Patients:
         """These rows only."""
         weight = None if self.weight is None else self.weight[rows]
         names = None if self.names is None else self.names[rows]
-        return Patients(self.table[rows], self.steps[rows], weight, names)
+        return Patients(rows_of(self.table, rows), self.steps[rows], weight, names)
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,13 @@ class Recipe:
             beginning = lgb.Booster(model_str=text)
         if not n_rounds:
             return Grown(beginning, 0)
-        dataset = self.dataset(patients)
+        dataset, settings = self.dataset(patients), self.settings(start)
         with without_autologging():
-            grown = lgb.train(self.settings(start), dataset, n_rounds, init_model=beginning)
+            if isinstance(patients.table, StoredTable):  # LightGBM scores arrays only
+                dataset.set_init_score(raw_log_odds_of(beginning, patients.table))
+                grown = continued(beginning, lgb.train(settings, dataset, n_rounds))
+            else:
+                grown = lgb.train(settings, dataset, n_rounds, init_model=beginning)
         n_start = beginning.num_trees()
         told = without_small_leaves(
             grown, n_start=n_start, table=patients.table, patient=patients.names
@@ -146,8 +152,9 @@ class Recipe:
 
     def dataset(self, patients: Patients, *, reference: lgb.Dataset | None = None) -> lgb.Dataset:
         """The patients as LightGBM takes them."""
+        table = patients.table
         return lgb.Dataset(
-            patients.table,
+            RowSequence(table) if isinstance(table, StoredTable) else table,
             patients.labels,
             weight=patients.weight,
             feature_name=self.names,

@@ -33,6 +33,7 @@ from crsrisk.model.additive import out_of_order, quantile
 from crsrisk.model.booster import raw_log_odds_of
 from crsrisk.model.boosting import STARTS, Patients, Recipe, choose
 from crsrisk.model.logistic import fit_calibrator
+from crsrisk.model.stored_table import StoredTable
 
 Floats: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.intp]
@@ -291,20 +292,63 @@ boosting_l2
                 groups = None if groups is None else np.asarray(groups)[kept]
                 stages = None if stages is None else np.asarray(stages)[kept]
             weight = None if (weight == 1.0).all() else weight  # the same to the last digit
-        if self.kind not in STARTS:
-            raise ValueError(f"kind is one of {', '.join(STARTS)}, not {self.kind!r}")
-        if min(self.min_data_in_leaf, self.boosting_min_data_in_leaf) < FEWEST:
-            raise ValueError(f"leaves hold at least {FEWEST} patients: nothing is told of fewer")
+        self._check_settings()
         self.classes_, codes = np.unique(outcome, return_inverse=True)
         if len(self.classes_) < 2:
             told = f"one class only, {self.classes_[0]!r}" if len(self.classes_) else "no patient"
             raise ValueError(f"y has {told}: a risk needs both classes.")
-        labels = codes.astype(np.float64)
         table = enough_known(table)
         self.fill_values_ = fill_values(table, weight)
-        patients = Patients(
-            _filled(table, self.fill_values_), _steps(stages, labels), weight, _copied(groups)
+        labels = codes.astype(np.float64)
+        return self._learn(
+            Patients(
+                _filled(table, self.fill_values_), _steps(stages, labels), weight, _copied(groups)
+            ),
+            groups=groups,
         )
+
+    def fit_stored(
+        self,
+        table: StoredTable,
+        y: NDArray[np.int64],
+        *,
+        names: Sequence[str],
+        sample_weight: Floats | None = None,
+        groups: Any = None,
+        stages: Any = None,
+    ) -> CRSClassifier:
+        """:meth:`fit` to a table in a file that belongs to nobody else, with the same result to the
+        last bit.
+
+        Parameters
+        ----------
+        table : finite numbers, NaN where missing; its gaps are filled in the file.
+        y : array (patients,) of 0 and 1, of which both occur.
+        names : of the columns.
+        sample_weight : array (patients,) of numbers above 0.
+        groups, stages : as of :meth:`fit`.
+        """
+        self.feature_names_in_ = np.array(names, dtype=object)
+        self.n_features_in_ = len(names)
+        self._check_settings()
+        self.classes_ = np.array([0, 1])
+        weight = None if sample_weight is None or (sample_weight == 1.0).all() else sample_weight
+        self.fill_values_ = np.full(len(names), np.nan)
+        for place in range(len(names)):
+            column = enough_known(table.column(place)[:, None])
+            self.fill_values_[place] = fill_values(column, weight)[0]
+            table.change(place, _filled(column, self.fill_values_[place]))
+        steps = _steps(stages, y.astype(np.float64))
+        return self._learn(Patients(table, steps, weight, _copied(groups)), groups=groups)
+
+    def _check_settings(self) -> None:
+        if self.kind not in STARTS:
+            raise ValueError(f"kind is one of {', '.join(STARTS)}, not {self.kind!r}")
+        if min(self.min_data_in_leaf, self.boosting_min_data_in_leaf) < FEWEST:
+            raise ValueError(f"leaves hold at least {FEWEST} patients: nothing is told of fewer")
+
+    def _learn(self, patients: Patients, *, groups: Any) -> CRSClassifier:
+        """Choose, calibrate and grow, from patients without gaps that were few."""
         seed = drawn_seed(self.random_state)
         recipe = Recipe(
             on_top=self._settings(seed),

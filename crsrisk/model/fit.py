@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version as version_of
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ from crsrisk.model.indices import INDICES
 from crsrisk.model.median_patient import median_patients
 from crsrisk.model.predict import raw_log_odds
 from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.stored_table import StoredTable, block_slices
 
 SIGNS: Mapping[Direction, int] = {"up": 1, "down": -1, "none": 0}
 _RARE = 0.001  # share of patients beyond either end of what was seen
@@ -62,6 +64,7 @@ def fit(
     sample_weight: NDArray[np.float64] | None = None,
     is_described: bool = True,
     origin: Origin = "unknown",
+    folder: Path | None = None,
 ) -> RiskModel:
     """Fit a calibrated risk model.
 
@@ -70,7 +73,9 @@ def fit(
     the contract, and a summary by which rows far from them are known. With ``is_described`` False,
     as in refits, no summary, no median patients and no manifest are made. Rows with the same
     ``patient_id`` (copies in a bootstrap resample) stay in one fold. ``origin`` says where they
-    came from. The same tables, configuration and seed give the same model, byte for byte. Raises
+    came from. With a ``folder`` the features lie
+    in temporary files there, not in memory (:mod:`crsrisk.model.stored_table`); the model is the
+    same. The same tables, configuration and seed give the same model, byte for byte. Raises
     :class:`InputError` when the tables do not fit together, the outcome's window is another one
     than the configuration says, or only one class occurs.
     """
@@ -82,7 +87,13 @@ def fit(
         sample_weight=sample_weight,
     )
     return fit_labelled(
-        observed, labels, config=config, seed=seed, is_described=is_described, origin=origin
+        observed,
+        labels,
+        config=config,
+        seed=seed,
+        is_described=is_described,
+        origin=origin,
+        folder=folder,
     )
 
 
@@ -126,21 +137,26 @@ def fit_labelled(
     seed: int,
     is_described: bool = True,
     origin: Origin = "unknown",
+    folder: Path | None = None,
 ) -> RiskModel:
     """:func:`fit` for labels that are checked to belong to these rows."""
     y = labels.y
     levels = _levels(observed, config=config)
     names = config.feature_names(levels=levels)
-    table = build_features(observed, names=names)
+    learner = make_learner(names, config=config, seed=seed)
+    about: dict[str, Any] = {
+        "sample_weight": labels.sample_weight,
+        "groups": labels.groups,
+        "stages": labels.stages,
+    }
     # products of matrices on several threads differ in their last digits from run to run
     with threadpool_limits(1):
-        learner = make_learner(names, config=config, seed=seed).fit(
-            table,
-            y,
-            sample_weight=labels.sample_weight,
-            groups=labels.groups,
-            stages=labels.stages,
-        )
+        if folder is None:
+            learner.fit(build_features(observed, names=names), y, **about)
+        else:
+            learner.fit_stored(
+                stored_features(observed, names=names, folder=folder), y, names=names, **about
+            )
     columns = columns_of(observed, names, levels=levels)
     contract = FeatureContract(
         name=config.name,
@@ -197,6 +213,15 @@ def fit_labelled(
         model, contract=contract.model_copy(update={"median_patients": typical}), manifest=manifest
     )
     return replace(model, applicability=summary_of(model, observed, y=y, groups=labels.groups))
+
+
+def stored_features(observed: pd.DataFrame, *, names: Sequence[str], folder: Path) -> StoredTable:
+    """:func:`~crsrisk.model.features.build_features`, in a temporary file of a folder."""
+    blocks = (
+        build_features(observed.iloc[rows], names=names).to_numpy()
+        for rows in block_slices(len(observed))
+    )
+    return StoredTable.of(blocks, (len(observed), len(names)), folder=folder)
 
 
 def summary_of(

@@ -11,7 +11,9 @@ matrix of all weights is never formed. That is why it has a loop of its own besi
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -22,6 +24,7 @@ from scipy.special import expit, logit
 
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.logistic import fit_logistic
+from crsrisk.model.stored_table import RowStore
 
 Floats: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.intp]
@@ -40,15 +43,41 @@ _HELD_AT_ZERO = 1e9
 _LIGHT = np.array([20.0, 20.0, 20.0, 0.1, 20.0, 20.0])
 
 
-def combinations(belongs: Floats) -> tuple[Floats, Places]:
+def combinations(belongs: Iterable[Rows], *, n_rows: int) -> tuple[Floats, Places]:
     """The different combinations of groups, shape (combinations, groups), and which of them every
-    row has.
+    row has; ``belongs`` says of each group which rows are in it.
     """
-    code = np.zeros(len(belongs), dtype=np.intp)
-    for column in belongs.T:
-        _, code = np.unique(2 * code + (column > 0), return_inverse=True)
-    _, first, of_row = np.unique(code, return_index=True, return_inverse=True)
-    return belongs[first], of_row
+    of_row = np.zeros(n_rows, dtype=np.intp)
+    words = np.zeros((1, 0))
+    for is_in in belongs:
+        codes, of_row = np.unique(2 * of_row + is_in, return_inverse=True)
+        words = np.column_stack([words[codes // 2], codes % 2])
+    return words, of_row
+
+
+@dataclass(frozen=True)
+class Described:
+    """What rows are described by, all (rows, columns): ``known`` in SDs with 0 for missing,
+    ``quadratic`` their squares less 1, ``imputed`` what a missing value is expected to be (0 where
+    it is known).
+    """
+
+    known: Floats
+    quadratic: Floats
+    is_missing: Rows
+    imputed: Floats
+
+    def of(self, rows: Rows) -> Floats:
+        """One, then all of it, of some rows."""
+        return np.hstack(
+            [
+                np.ones((rows.sum(), 1)),
+                self.known[rows],
+                self.quadratic[rows],
+                self.is_missing[rows],
+                self.imputed[rows],
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -57,7 +86,7 @@ class _Pattern:
     them.
     """
 
-    design: Floats
+    design: RowStore
     labels: Floats
     weight: Floats
     acting: Places  # of all weights, those that act on these rows
@@ -100,29 +129,26 @@ class PooledLogistic:
 
     @staticmethod
     def of(
-        known: Floats,
+        described: Iterable[Described],
         *,
-        quadratic: Floats,
-        is_missing: Rows,
-        imputed: Floats,
-        belongs: Floats,
+        groups: tuple[Floats, Places],
         labels: Floats,
         penalty: float,
         sample_weight: Floats | None = None,
+        folder: Path | None = None,
     ) -> PooledLogistic:
-        """The problem of these patients; all arrays (patients, columns), ``belongs`` (patients,
-        groups).
+        """The problem of these patients.
 
-        ``known`` holds SDs with 0 for missing, ``quadratic`` their squares less 1, ``imputed`` what
-        a missing value is expected to be (0 where it is known). ``sample_weight`` (patients,): how
-        many patients a row stands for.
+        ``described``: the patients block by block, gone through twice; ``groups``: their
+        :func:`combinations`; ``sample_weight`` (patients,): how many patients a row stands for;
+        ``folder``: of the files that hold what memory would hold otherwise.
         """
         count = np.ones(len(labels)) if sample_weight is None else sample_weight
-        words, of_row = combinations(belongs)
-        n, k = known.shape[1], belongs.shape[1]
-        varied = np.flatnonzero(
-            np.max([np.ptp(known[of_row == at], axis=0) for at in range(len(words))], axis=0) > 0
-        )
+        words, of_row = groups
+        k = words.shape[1]
+        is_used, is_varied = _used_and_varied(described, of_row, n_words=len(words))
+        n = is_varied.size
+        varied = np.flatnonzero(is_varied)
         main = 1 + 3 * n
         n_random = 1 + varied.size  # intercept and slopes of one group
         covers = (words > 0).sum(axis=0)
@@ -139,29 +165,23 @@ class PooledLogistic:
         patterns = []
         for at, word in enumerate(words):
             rows = of_row == at
-            design = np.hstack(
-                [
-                    np.ones((rows.sum(), 1)),
-                    known[rows],
-                    quadratic[rows],
-                    is_missing[rows],
-                    imputed[rows],
-                ]
-            )
-            reach = np.zeros((design.shape[1], main + k * n_random))
+            reach = np.zeros((main + n, main + k * n_random))
             reach[:main, :main] = np.eye(main)
             reach[main:, 1 : 1 + n] = np.eye(n)
             for c in np.flatnonzero(word > 0):
                 start = main + c * n_random
                 reach[0, start] = 1.0
                 reach[1 + varied, start + 1 + np.arange(varied.size)] = 1.0
-            used = np.flatnonzero(np.abs(design).max(axis=0) > 0)
+            used = np.flatnonzero(is_used[at])
             acting = np.flatnonzero(reach[used].any(axis=0))
+            store = RowStore((int(rows.sum()), used.size), folder)
             patterns.append(
-                _Pattern(
-                    design[:, used], labels[rows], count[rows], acting, reach[np.ix_(used, acting)]
-                )
+                _Pattern(store, labels[rows], count[rows], acting, reach[np.ix_(used, acting)])
             )
+        for start, block in _starts(described):
+            of_block = of_row[start : start + len(block.known)]
+            for at in np.unique(of_block):
+                patterns[at].design.add(block.of(of_block == at)[:, is_used[at]])
         prior = np.array([penalty, 4 * penalty, 4 * penalty, _OF_GROUPS, 4 * penalty, 4 * penalty])
         return PooledLogistic(patterns, kinds, columns, prior, varied, n)
 
@@ -259,14 +279,16 @@ class PooledLogistic:
         loss, gradient = 0.0, np.zeros(weights.size)
         curvature = np.zeros((weights.size,) * 2)
         for pattern in self.patterns:
-            design, acting, reach = pattern.design, pattern.acting, pattern.reach
-            scores = design @ (reach @ weights[acting])
-            losses = np.logaddexp(0.0, scores) - pattern.labels * scores
-            loss += float(pattern.weight @ losses)
-            risk = expit(scores)
-            gradient[acting] += reach.T @ (design.T @ (pattern.weight * (pattern.labels - risk)))
-            root = design * np.sqrt(pattern.weight * (risk * (1.0 - risk)))[:, None]
-            curvature[np.ix_(acting, acting)] += reach.T @ (root.T @ root) @ reach
+            acting, reach = pattern.acting, pattern.reach
+            moved = reach @ weights[acting]
+            for rows, design in pattern.design.blocks():
+                labels, weight = pattern.labels[rows], pattern.weight[rows]
+                scores = design @ moved
+                loss += float(weight @ (np.logaddexp(0.0, scores) - labels * scores))
+                risk = expit(scores)
+                gradient[acting] += reach.T @ (design.T @ (weight * (labels - risk)))
+                root = design * np.sqrt(weight * (risk * (1.0 - risk)))[:, None]
+                curvature[np.ix_(acting, acting)] += reach.T @ (root.T @ root) @ reach
         return _Point(weights, loss, gradient, curvature)
 
     def parts(self, weights: Floats) -> tuple[float, Floats, Floats, Floats]:
@@ -278,6 +300,42 @@ class PooledLogistic:
         random_slope = np.zeros((len(of_groups), n))
         random_slope[:, self.varied] = of_groups[:, 1:]
         return float(weights[0]), weights[1:after].reshape(3, n), of_groups[:, 0], random_slope
+
+
+def _starts(described: Iterable[Described]) -> Iterator[tuple[int, Described]]:
+    """Blocks, and the number of rows before each."""
+    start = 0
+    for block in described:
+        yield start, block
+        start += len(block.known)
+
+
+def _used_and_varied(
+    described: Iterable[Described], of_row: Places, *, n_words: int
+) -> tuple[Rows, Rows]:
+    """By combination of groups which columns of the design are not all 0, and which columns differ
+    within any combination.
+    """
+    lowest: dict[int, Floats] = {}
+    highest: dict[int, Floats] = {}
+    is_used: dict[int, Rows] = {}
+    n = 0
+    for start, block in _starts(described):
+        n = block.known.shape[1]
+        of_block = of_row[start : start + len(block.known)]
+        for at in map(int, np.unique(of_block)):
+            rows = of_block == at
+            known = block.known[rows]
+            low, high = known.min(axis=0), known.max(axis=0)
+            parts = (known, block.quadratic[rows], block.is_missing[rows], block.imputed[rows])
+            used = np.concatenate([[True], *((part != 0).any(axis=0) for part in parts)])
+            lowest[at] = np.minimum(lowest.get(at, low), low)
+            highest[at] = np.maximum(highest.get(at, high), high)
+            is_used[at] = is_used.get(at, used) | used
+    is_varied = np.zeros(n, dtype=bool)
+    for at, low in lowest.items():
+        is_varied |= highest[at] > low
+    return np.array([is_used[at] for at in range(n_words)]), is_varied
 
 
 def fit_calibrator(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -40,6 +41,7 @@ def make_refits(
     n: int | None = None,
     workers: int = 1,
     advance: Callable[[int], None] | None = None,
+    folder: Path | None = None,
 ) -> Refits:
     """Fit the model anew to ``n`` bootstrap samples (``N_REFITS`` when left out) of its training
     patients.
@@ -48,7 +50,7 @@ def make_refits(
     calibration, stay: what is redone is the fit itself, so the choice of settings adds nothing to
     the spread. Two models refitted with one seed share their samples. A patient who is drawn
     several times is one row of as many times his ``sample_weight``, so that the ten rows of every
-    leaf are ten patients.
+    leaf are ten patients. ``folder`` as of :func:`~crsrisk.model.fit.fit`.
     """
     fixed = config.model_copy(update={"learner": config.learner.as_found(model.model_class)})
 
@@ -67,6 +69,7 @@ def make_refits(
             seed=seed,
             sample_weight=weight,
             is_described=False,
+            folder=folder,
         )
         if advance is not None:
             advance(1)

@@ -20,8 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crsrisk.data.disclosure import is_told
+from crsrisk.model.stored_table import Table, blocks_of
 
 _END = "end of trees\n"
+_LEAVES_HELD = 2**26  # places of rows in trees that are looked at together
 _OF_LEAVES = ("leaf_value", "leaf_weight", "leaf_count")
 _OF_SPLITS = (
     "split_feature",
@@ -38,7 +40,7 @@ def without_small_leaves(
     booster: lgb.Booster,
     *,
     n_start: int = 0,
-    table: NDArray[np.float64] | None = None,
+    table: Table | None = None,
     patient: NDArray[Any] | None = None,
 ) -> lgb.Booster:
     """The booster without leaves of fewer than ten patients; itself where it has none.
@@ -66,16 +68,29 @@ def without_small_leaves(
 
 
 def _different(
-    booster: lgb.Booster, table: NDArray[np.float64], patient: NDArray[Any], *, sizes: list[int]
+    booster: lgb.Booster, table: Table, patient: NDArray[Any], *, sizes: list[int]
 ) -> list[Integers]:
     """Different patients in every leaf of every tree."""
     number = np.unique(patient, return_inverse=True)[1]
-    found: Any = booster.predict(table, pred_leaf=True, num_threads=1)
-    leaves = np.asarray(found, dtype=np.int64).reshape(len(table), -1)
-    different = []
-    for leaf in leaves.T:
-        pairs = np.unique(np.column_stack([leaf, number]), axis=0)
-        different.append(np.bincount(pairs[:, 0]))
+    n_trees, different = booster.num_trees(), []
+    most = max(1, _LEAVES_HELD // max(1, len(table)))
+    for first in range(0, n_trees, most):
+        found: list[Any] = [
+            np.reshape(
+                booster.predict(
+                    block,
+                    pred_leaf=True,
+                    start_iteration=first,
+                    num_iteration=most,
+                    num_threads=1,
+                ),
+                (len(block), -1),
+            )
+            for block in blocks_of(table)
+        ]
+        for leaf in np.concatenate(found).astype(np.int64).T:
+            pairs = np.unique(np.column_stack([leaf, number]), axis=0)
+            different.append(np.bincount(pairs[:, 0]))
     # a leaf that no row reaches has none
     n_first = len(different) - len(sizes)  # the start
     return [

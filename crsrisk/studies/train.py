@@ -45,6 +45,7 @@ from crsrisk.studies.training_table import Training
 from crsrisk.studies.world_spread import world_spreads
 
 Begin = Callable[[str, int], Callable[[int], None]]
+MOST_IN_MEMORY = 300_000  # patients whose features are held in memory
 USUAL_PATIENTS = 20_000  # simulated where neither the caller nor the configuration says how many
 
 
@@ -322,6 +323,8 @@ def train(
         config = config if tuned is None else tuned.config
         advance = begin("Fitting", 1)
         weight = training.sample_weight
+        # features of many patients lie in files beside the model while it is fitted
+        folder = beside if len(training.observed) > MOST_IN_MEMORY else None
         model = fit(
             training.observed,
             training.outcomes,
@@ -329,6 +332,7 @@ def train(
             seed=seed,
             sample_weight=weight,
             origin=training.origin,
+            folder=folder,
         )
         advance(1)
         how_trained = {
@@ -341,7 +345,12 @@ def train(
             advance = begin("Refitting", n_refits or N_REFITS)
             refit = partial(make_refits, model, training.observed, training.outcomes, config=config)
             refits = refit(
-                seed=seed, sample_weight=weight, n=n_refits, workers=workers, advance=advance
+                seed=seed,
+                sample_weight=weight,
+                n=n_refits,
+                workers=workers,
+                advance=advance,
+                folder=folder,
             )
         reference = reference_groups(model, training.observed, sample_weight=weight)
         worlds = None

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from crsrisk.model.logistic import PooledLogistic, combinations, fit_calibrator
+from crsrisk.model.logistic import Described, PooledLogistic, combinations, fit_calibrator
 
 
 def test_combinations_of_groups() -> None:
     belongs = np.array([[1.0, 0], [0, 0], [1, 1], [1, 0]])
-    words, of_row = combinations(belongs)
+    words, of_row = combinations(belongs.T > 0, n_rows=4)
     np.testing.assert_array_equal(words[of_row], belongs)
     assert len(words) == 3
-    words, of_row = combinations(np.zeros((4, 0)))
+    words, of_row = combinations((), n_rows=4)
     assert (words.shape, of_row.tolist()) == ((1, 0), [0, 0, 0, 0])
 
 
@@ -35,11 +35,8 @@ def test_newton_finds_what_ridge_regression_finds() -> None:
     labels = (rng.random(800) < expit(known[:, 0] + belongs[:, 1])).astype(float)
     nothing = np.zeros_like(known)
     problem = PooledLogistic.of(
-        known,
-        quadratic=nothing,
-        is_missing=nothing > 0,
-        imputed=nothing,
-        belongs=belongs,
+        [Described(known, nothing, nothing > 0, nothing)],
+        groups=combinations(belongs.T > 0, n_rows=800),
         labels=labels,
         penalty=10.0,
     )
