@@ -336,7 +336,16 @@ def _leave_quietly() -> None:
 
 
 @contextmanager
-def _cluster(address: str) -> Iterator[_Place]:
+def cluster_client(address: str) -> Iterator[Any]:
+    """A client of the Dask scheduler at an address, whose workers run what this process does.
+
+    Raises
+    ------
+    InputError
+        Where the extra ``dask`` is not installed.
+    ClusterError
+        As of :func:`working_on`.
+    """
     try:
         import dask
         from distributed import Client
@@ -354,7 +363,7 @@ def _cluster(address: str) -> Iterator[_Place]:
         yield from _connected(Client, address, trouble)
 
 
-def _connected(client_of: Any, address: str, trouble: Mapping[str, Any]) -> Iterator[_Place]:
+def _connected(client_of: Any, address: str, trouble: Mapping[str, Any]) -> Iterator[Any]:
     try:
         client = client_of(address, timeout=PATIENCE_S, set_as_default=False)
     except (OSError, ValueError) as problem:
@@ -375,6 +384,12 @@ def _connected(client_of: Any, address: str, trouble: Mapping[str, Any]) -> Iter
                 cure=f"start workers: dask worker {address}",
             ) from problem
         _refuse_others(client, trouble)
+        yield client
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[_Place]:
+    with cluster_client(address) as client:
         pool = client.get_executor(pure=False)
 
         def threads() -> int:

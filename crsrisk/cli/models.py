@@ -89,6 +89,14 @@ def train(
         str | None,
         typer.Option("--grade3plus", help="Folder beside it with the model for grade >= 3."),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Grow the trees on a Dask cluster, of a configuration that starts from the mean:"
+            " similar risks, other bytes from run to run; how similar is told.",
+        ),
+    ] = None,
     track: Track = None,
     seed: Seed = 1,
     overwrite: Overwrite = False,
@@ -157,6 +165,7 @@ def train(
             grade3plus=grade3plus,
             workers=workers,
             overwrite=overwrite,
+            cluster=cluster,
         )
     if as_json:
         print_json(trained.to_dict())

@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from crsrisk.data.file_locks import clear_parts, held, part_name, sole_writer
 from crsrisk.data.json_text import json_tree
@@ -512,19 +513,21 @@ def sha256_of(path: str | Path) -> str:
         raise cannot_read(Path(path), problem) from problem
 
 
-def frame_digest(frame: pd.DataFrame) -> str:
+def frame_digest(frame: pd.DataFrame, *, order: NDArray[np.intp] | None = None) -> str:
     """SHA-256 of a table's column names and values: the same through CSV or Parquet, on any
     machine.
 
     The index does not count; the order of rows and columns does, and so does the kind of a column
-    (text, whole number, number, yes/no). Every NaN is one missing value.
+    (text, whole number, number, yes/no). Every NaN is one missing value. ``order``: of the rows,
+    where it is another than that of the table.
 
     >>> frame_digest(pd.DataFrame({"ecog": [0, 1]})) == frame_digest(pd.DataFrame({"ecog": [1, 0]}))
     False
     """
     digest = hashlib.sha256(f"{len(frame)} rows".encode())
     for position, name in enumerate(frame.columns):
-        kind, content = _column_bytes(frame.iloc[:, position])
+        column = frame.iloc[:, position]
+        kind, content = _column_bytes(column if order is None else column.iloc[order])
         digest.update(f"|{kind}|{len(str(name))}|{name}|".encode())
         digest.update(content)
     return digest.hexdigest()

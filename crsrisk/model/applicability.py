@@ -36,6 +36,7 @@ from crsrisk.data.disclosure import FEWEST as _BEHIND
 from crsrisk.data.risk_model import CANNOT, Column, FeatureContract, Prediction
 from crsrisk.fields import label_of
 from crsrisk.model.features import read_columns
+from crsrisk.model.stored_table import block_slices
 from crsrisk.units import amount
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -54,6 +55,7 @@ _HELD_OUT_TAIL = 0.01, 30  # share, or patients if that is more, that the tail i
 _THINNEST = 0.05  # a tail is at least this part of a standard deviation thick
 _MOST_SCORE = 4.0  # a score counts for no more in the correlations
 _DRAWN = 30.0  # patients that the tail of a wider group counts for
+_SUMMED = 2**18  # rows whose products are summed at once
 _CHUNK = 256  # rows whose matrices are held at once
 _NAMED = 3  # values that a reason names
 # on the scale of the knots: nearer than this is the knot, for arcsinh differs in its last bit from
@@ -129,6 +131,14 @@ class Applicability(Strict):
 
     def judge(self, table: Columns) -> Judgement:
         """How far every row lies; ``table`` holds the columns of the contract as arrays."""
+        scores, chains = self.scores(table)
+        value, combination = _surprises(scores, self.matrix())
+        return Judgement(scores, chains, value, combination, self)
+
+    def scores(self, table: Columns) -> tuple[Floats, NDArray[Any]]:
+        """Normal scores (rows, columns), NaN where missing, and by row the groups that judged
+        it.
+        """
         n = len(next(iter(table.values())))
         scores = np.full((n, len(self.columns)), np.nan)
         chains = np.empty(n, dtype=object)
@@ -141,8 +151,7 @@ class Applicability(Strict):
                 known = ~np.isnan(values)
                 if group is not None and known.any():
                     scores[rows[known], place] = self.groups[group][name].score(values[known])
-        value, combination = _surprises(scores, self.matrix())
-        return Judgement(scores, chains, value, combination, self)
+        return scores, chains
 
     def group_of(self, chain: tuple[str, ...], name: str) -> str | None:
         """The nearest group of a chain that tells how a column lies; None where none does."""
@@ -152,13 +161,11 @@ class Applicability(Strict):
         self, table: Columns, *, n: int
     ) -> Iterator[tuple[tuple[str, ...], NDArray[np.intp]]]:
         """Rows that are judged by the same groups, with these: the nearest group first."""
-        kinds: dict[tuple[str, ...], list[int]] = {}
-        words = [np.asarray(table[name]) if name in table else np.full(n, "") for name in _WORDS]
-        grades = np.full(n, np.nan) if self.grade_column is None else table[self.grade_column]
-        for row in range(n):
-            names = _names(str(words[0][row]), str(words[1][row]), float(grades[row]))
-            kinds.setdefault(tuple(name for name in names if name in self.groups), []).append(row)
-        return ((chain, np.array(rows, dtype=np.intp)) for chain, rows in kinds.items())
+        chains: dict[tuple[str, ...], list[int]] = {}
+        kinds, of_row = _kinds(table, n=n, grade=self.grade_column)
+        for kind, names in enumerate(_names(*one) for one in kinds):
+            chains.setdefault(tuple(name for name in names if name in self.groups), []).append(kind)
+        return ((chain, np.flatnonzero(np.isin(of_row, of))) for chain, of in chains.items())
 
 
 _WORDS = ("product", "platform")
@@ -286,7 +293,14 @@ def _summary(
     numbers = [column.name for column in contract.columns if column.kind != "word"]
     grade = f"grade__max__h{contract.landmark_h}"
     by_grade = grade if grade in numbers else None
-    values, scales = {}, {}
+    fewest = _GROUP if like is None else 2 * _BEHIND
+    scales: dict[str, float] = {}
+    groups: dict[str, dict[str, Spread]] = {}
+    rows_of = {
+        group: rows
+        for group, rows in _groups(table, n=n, grade=by_grade, fewest=fewest)
+        if like is None or group in like.groups
+    }
     for name in numbers:
         read = np.asarray(table[name], dtype=np.float64)
         known = np.abs(read[~np.isnan(read)])
@@ -294,44 +308,33 @@ def _summary(
             continue
         middle = float(np.median(known))
         scales[name] = _short(middle if middle > 0 else float(known.mean()) or 1.0)
-        values[name] = _scaled(read, scales[name])
-    few = {
-        name
-        for name in values
-        if len(np.unique(values[name][~np.isnan(values[name])])) <= _FEW_VALUES
-    }
-    groups: dict[str, dict[str, Spread]] = {}
-    fewest = _GROUP if like is None else 2 * _BEHIND
-    for group, rows in _groups(table, n=n, grade=by_grade, fewest=fewest):
-        if like is not None and group not in like.groups:
-            continue
-        is_widest = group.startswith(_ALL)
-        groups[group] = {}
-        for name, column in values.items():
-            if (not is_widest and name in few) or (
-                like is not None and name not in like.groups[group]
-            ):
+        column = _scaled(read, scales[name])
+        is_few = len(np.unique(column[~np.isnan(column)])) <= _FEW_VALUES
+        for group, rows in rows_of.items():
+            is_widest = group.startswith(_ALL)
+            of_group = groups.setdefault(group, {})
+            if (not is_widest and is_few) or (like is not None and name not in like.groups[group]):
                 continue
             spread = _spread(
                 column[rows],
-                is_few=name in few,
+                is_few=is_few,
                 fewest=fewest,
                 wider=None if is_widest else groups[_widest(group)].get(name),
             )
             if spread is not None:
-                groups[group][name] = spread
+                of_group[name] = spread
     bare = Applicability(
-        columns=tuple(values),
+        columns=tuple(scales),
         scales=tuple(scales.values()),
         grade_column=by_grade,
         groups=groups,
-        correlation=tuple((0.0,) * row for row in range(len(values))),
+        correlation=tuple((0.0,) * row for row in range(len(scales))),
         value_limit=0.0,
         combination_limit=0.0,
         false_alarm_rate=FALSE_ALARM_RATE,
         n_patients=n,
     )
-    return bare.model_copy(update={"correlation": _correlation(bare.judge(table).scores)})
+    return bare.model_copy(update={"correlation": _correlation(bare, table, n=n)})
 
 
 _ALL = "all"
@@ -366,20 +369,38 @@ def _groups(
     """Groups of enough patients, with their rows. One of a single product's platform is the
     product's own and is left out.
     """
-    words = [np.asarray(table[name]) if name in table else np.full(n, "") for name in _WORDS]
-    grades = np.full(n, np.nan) if grade is None else np.asarray(table[grade], dtype=np.float64)
+    kinds, of_row = _kinds(table, n=n, grade=grade)
     members: dict[str, list[int]] = {}
-    for row in range(n):
-        for name in _names(str(words[0][row]), str(words[1][row]), float(grades[row])):
-            members.setdefault(name, []).append(row)
     of_platform: dict[str, set[str]] = {}
-    for product, platform in zip(words[0], words[1], strict=True):
-        of_platform.setdefault(str(platform), set()).add(str(product))
+    for kind, (product, platform, worst) in enumerate(kinds):
+        for name in _names(product, platform, worst):
+            members.setdefault(name, []).append(kind)
+        of_platform.setdefault(platform, set()).add(product)
     for name in sorted(members):
         what, _, rest = name.partition(", grade ")[0].partition(" ")
         is_double = what == "platform" and len(of_platform[rest]) == 1
-        if name.startswith(_ALL) or (len(members[name]) >= fewest and not is_double):
-            yield name, np.array(members[name], dtype=np.intp)
+        rows = np.flatnonzero(np.isin(of_row, members[name]))
+        if name.startswith(_ALL) or (len(rows) >= fewest and not is_double):
+            yield name, rows
+
+
+def _kinds(
+    table: Columns, *, n: int, grade: str | None
+) -> tuple[list[tuple[str, str, float]], NDArray[np.intp]]:
+    """The different products, platforms and worst grades that rows have, and which of them each
+    has.
+    """
+    nothing = np.full(n, "", dtype=object)
+    words = [np.asarray(table[name]) if name in table else nothing for name in _WORDS]
+    grades = np.full(n, np.nan) if grade is None else np.asarray(table[grade], dtype=np.float64)
+    columns = (words[0].astype(str), words[1].astype(str), grades)
+    of_row = np.zeros(n, dtype=np.intp)
+    for column in columns:
+        code, different = pd.factorize(column, use_na_sentinel=False)
+        of_row = pd.factorize(of_row * len(different) + code)[0]
+    first = np.unique(of_row, return_index=True)[1]
+    kinds = [(str(columns[0][k]), str(columns[1][k]), float(grades[k])) for k in first]
+    return kinds, of_row
 
 
 def _spread(
@@ -455,12 +476,16 @@ def _spread_of_few(known: Floats) -> Spread | None:
     )
 
 
-def _correlation(scores: Floats) -> tuple[tuple[float, ...], ...]:
-    """Correlations over the pairs that are known, shrunken; positive definite."""
-    known = ~np.isnan(scores)
-    held = np.where(known, np.clip(scores, -_MOST_SCORE, _MOST_SCORE), 0.0)
-    together = known.T.astype(np.float64) @ known
-    matrix = np.where(together >= _BEHIND, held.T @ held / np.maximum(together, 1.0), 0.0)
+def _correlation(bare: Applicability, table: Columns, *, n: int) -> tuple[tuple[float, ...], ...]:
+    """Correlations of the scores over the pairs that are known, shrunken; positive definite."""
+    together, products = np.zeros((2, *(len(bare.columns),) * 2))
+    for rows in block_slices(n, size=_SUMMED):
+        scores = bare.scores({name: column[rows] for name, column in table.items()})[0]
+        known = ~np.isnan(scores)
+        held = np.where(known, np.clip(scores, -_MOST_SCORE, _MOST_SCORE), 0.0)
+        together += known.T.astype(np.float64) @ known
+        products += held.T @ held
+    matrix = np.where(together >= _BEHIND, products / np.maximum(together, 1.0), 0.0)
     size = np.sqrt(np.maximum(np.diag(matrix), np.finfo(float).tiny))
     matrix = np.clip(matrix / np.outer(size, size), -1.0, 1.0)
     np.fill_diagonal(matrix, 1.0)

@@ -341,6 +341,12 @@ boosting_l2
         steps = _steps(stages, y.astype(np.float64))
         return self._learn(Patients(table, steps, weight, _copied(groups)), groups=groups)
 
+    def settings_from_mean(self, names: Sequence[str]) -> dict[str, Any]:
+        """LightGBM's settings of trees that start from the mean, for columns of these names."""
+        self.feature_names_in_ = np.array(names, dtype=object)
+        self.n_features_in_ = len(names)
+        return self._free_settings(drawn_seed(self.random_state))
+
     def _check_settings(self) -> None:
         if self.kind not in STARTS:
             raise ValueError(f"kind is one of {', '.join(STARTS)}, not {self.kind!r}")

@@ -240,7 +240,14 @@ def summary_of(
     if summary is None or not contract.products:
         return summary
     product = table["product"]
-    nameless = model.calibrator.log_odds(raw_log_odds(model, observed.assign(product=_NO_PRODUCT)))
+    nameless = model.calibrator.log_odds(
+        np.concatenate(
+            [
+                raw_log_odds(model, observed.iloc[rows].assign(product=_NO_PRODUCT))
+                for rows in block_slices(len(observed))
+            ]
+        )
+    )
     shifts = []
     for name in contract.products:
         rows = np.flatnonzero(product == name)

@@ -33,6 +33,8 @@ from crsrisk.results import Result
 
 Floats = NDArray[np.float64]
 
+DISTRIBUTED = "distributed"  # in the manifest of a model whose trees a cluster has grown
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class RiskModel(Result):
@@ -263,6 +265,19 @@ def _warn_of_rows_without_risk(found: Prediction) -> None:
         f"{len(without)} of {len(found.rows)} rows have no risk and are NaN ({counts}); the first"
         f" is row {row}, counted from 0: {without['reasons'].iloc[0]} See check(X) for all.",
         stacklevel=3,
+    )
+
+
+def distributed_in_words(manifest: Mapping[str, Any]) -> str:
+    """What a manifest says of a fit on a cluster, in a sentence."""
+    far = manifest[DISTRIBUTED]
+    return (
+        f"Trees grown by {far['library']} on {far['n_workers']} workers; the same command gives"
+        f" other bytes. In {far['n_held_out']:,} patients held out its risks differ from those of a"
+        f" fit on one machine by {far['mean_difference']:.4f} on average, at most by"
+        f" {far['largest_difference']:.4f}; log loss {far['log_loss']:.5f} instead of"
+        f" {far['log_loss_of_one_machine']:.5f}. Number of trees and calibration are of the fit on"
+        " one machine."
     )
 
 

@@ -14,7 +14,13 @@ from crsrisk.data.explanation import INTERVAL_NAMES
 from crsrisk.data.risk_model import Calibrator
 from crsrisk.evaluation.optimism import InstabilityByRisk
 from crsrisk.model.companions import Companions
-from crsrisk.model.risk_model import RiskModel, class_in_words, distance_in_words
+from crsrisk.model.risk_model import (
+    DISTRIBUTED,
+    RiskModel,
+    class_in_words,
+    distance_in_words,
+    distributed_in_words,
+)
 from crsrisk.report.evaluation_facts import Findings
 from crsrisk.results import Result
 from crsrisk.wording import estimate_in_words, in_markdown, number, of_100, plain_name
@@ -281,6 +287,11 @@ def as_markdown(facts: ModelFacts) -> str:
             (
                 f"- Fitted to {facts.made_from}; calibration:"
                 f" {in_markdown(facts.calibration.method)}."
+            ),
+            *(
+                [f"- Fitted on a cluster: {in_markdown(distributed_in_words(facts.made))}"]
+                if DISTRIBUTED in facts.made
+                else []
             ),
             f"- Products: {', '.join(map(in_markdown, facts.products)) or 'none named'}.",
             f"- Intervals: {facts.intervals}.",

@@ -31,7 +31,7 @@ from crsrisk.model.fit import fit
 from crsrisk.model.landmark import landmark_table
 from crsrisk.model.refitting import N_REFITS, make_refits
 from crsrisk.model.release import release
-from crsrisk.model.risk_model import RiskModel, class_params
+from crsrisk.model.risk_model import DISTRIBUTED, RiskModel, class_params, distributed_in_words
 from crsrisk.model.store import MANIFEST, load_model, model_folder, write_model
 from crsrisk.model.tracking import is_tracked, tags_of, tracking
 from crsrisk.model.training_cohort import Kept, keep_rare, with_gaps
@@ -40,6 +40,7 @@ from crsrisk.report.model_card import as_markdown, model_facts
 from crsrisk.results import Result, to_plain
 from crsrisk.simulation.arm import Arm
 from crsrisk.simulation.cohort import simulate_cohort, stream_cohort
+from crsrisk.studies.distributed_fit import check_can_be_distributed, fitted_on, parted
 from crsrisk.studies.serving import served_form
 from crsrisk.studies.training_table import Training
 from crsrisk.studies.world_spread import world_spreads
@@ -64,7 +65,8 @@ class TrainingFacts:
 
     ``window_d`` in days by kind of product; ``landmark_h``: hours after the first dose at which it
     predicts (0: before it); ``n_pooled`` patients of products that are not told apart, since fewer
-    than ten have each; ``cv_log_loss`` in nats, None without cross-validation.
+    than ten have each; ``cv_log_loss`` in nats, None without cross-validation; ``distributed`` how
+    far a fit on a cluster is from that of one machine, None without a cluster.
     """
 
     model: str
@@ -84,6 +86,7 @@ class TrainingFacts:
     calibration: Calibration
     learner: Mapping[str, object]
     tuning: Mapping[str, object] | None
+    distributed: Mapping[str, object] | None
     tracking: str | None
     notice: str
 
@@ -130,6 +133,7 @@ class Trained(Result):
             calibration=Calibration(calibrator.intercept, calibrator.slope, calibrator.method),
             learner=manifest["learner"],
             tuning=None if self.tuned is None else self.tuned.as_tree(),
+            distributed=manifest.get(DISTRIBUTED),
             tracking=self.how_to_open,
             notice=self.model.notice,
         )
@@ -160,6 +164,7 @@ class Trained(Result):
                 *self._pooled_in_words(facts.n_pooled),
                 facts.model_class.summary(),
                 *self._log_loss_in_words(),
+                *([distributed_in_words(self.model.manifest)] if facts.distributed else []),
                 f"Calibrated by {facts.calibration.method}: slope"
                 f" {facts.calibration.slope:.3f}, intercept {facts.calibration.intercept:.3f}",
                 f"Wrote {facts.folder}",
@@ -288,6 +293,7 @@ def train(
     grade3plus: str | None = None,
     workers: int = 1,
     overwrite: bool = False,
+    cluster: str | None = None,
 ) -> Trained:
     """Tune when asked, fit, calibrate, save to ``out``, and log to MLflow in the folder ``track``,
     or where MLFLOW_TRACKING_URI says.
@@ -295,7 +301,9 @@ def train(
     Beside the model stands what a page for one patient needs: reference patients, ``n_refits``
     refits (the usual number when left out; 0 = none, and no intervals), what assumptions leave open
     of the risks where the patients are simulated, and the name of the neighbouring folder with
-    the model for grade 3 or more.
+    the model for grade 3 or more. With ``cluster``, the address of a Dask scheduler, its workers
+    grow the trees, from four fifths of the patients; the others tell how far its risks are from
+    those of a fit here (:mod:`crsrisk.model.distributed`).
 
     Raises
     ------
@@ -303,9 +311,16 @@ def train(
         When something stands at ``out``, without ``overwrite``; with it, for anything but a model
         that was not released.
     InputError
-        For a neighbour that cannot speak beside the model.
+        For a neighbour that cannot speak beside the model, and for a configuration that a cluster
+        cannot fit.
+    ClusterError
+        For a cluster that is not there, or does not come to an end.
     """
     prepare_output(out, overwrite=overwrite, is_folder=True)
+    held_out = None
+    if cluster is not None:
+        check_can_be_distributed(config)
+        training, held_out = parted(training, config=config, seed=seed)
     _check_enough(training, config=config)
     if grade3plus is not None:
         if Path(grade3plus).name != grade3plus:
@@ -335,6 +350,10 @@ def train(
             folder=folder,
         )
         advance(1)
+        if cluster is not None and held_out is not None:
+            model = fitted_on(
+                cluster, model, training, held_out=held_out, config=config, seed=seed, begin=begin
+            )
         how_trained = {
             "training": training.who,
             "tuning": None if tuned is None else tuned.as_tree(),
