@@ -13,6 +13,7 @@ from bench import (
     compilation,
     explorer,
     growth,
+    growth_chart,
     kernel,
     one_patient,
     peers,
@@ -67,10 +68,11 @@ def main() -> int:
     learnt = worlds.measure()
     print(worlds.table(learnt))
     _keep(learnt, "worlds.json")
-    print("measuring growth with the number of patients (a quarter of an hour)", file=sys.stderr)
+    print("measuring growth with patients, members and workers (half an hour)", file=sys.stderr)
     grown = growth.measure()
     print(growth.table(grown))
     _keep(grown, "growth.json")
+    growth_chart.draw(grown, RESULTS / "growth.svg")
     return 0
 
 

@@ -116,3 +116,20 @@ def test_a_simulated_file_is_one_whose_manifest_has_its_hash(tmp_path: Path) -> 
     assert origin_of(file) == "simulated"
     file.write_text("patient_id\n2\n")
     assert origin_of(file) == "table"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["b", "a", None, "c"]),
+            st.sampled_from([1.0, -0.0, 0.0, np.nan, -2.5]),
+            st.booleans(),
+            st.integers(0, 3),
+        ),
+        max_size=30,
+    )
+)
+def test_rows_are_sorted_as_pandas_sorts_them(rows: list[tuple[Any, ...]]) -> None:
+    table = pd.DataFrame(rows, columns=["word", "number", "flag", "count"])
+    ordered = table.sort_values(list(table.columns), kind="stable")
+    assert rows_digest(table) == frame_digest(ordered)
