@@ -92,12 +92,31 @@ class TablePieces:
         """Rows of some columns, all when left out, as Arrow has them."""
         for name in self.files:
             with opened(self.folder, name, where=self.where) as file:
-                for batch in file.iter_batches(ROWS, columns=columns, use_threads=False):
-                    yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
+                for groups in _row_groups(file.metadata):
+                    for batch in file.iter_batches(
+                        ROWS, row_groups=groups, columns=columns, use_threads=False
+                    ):
+                        yield pa.Table.from_batches([batch]).replace_schema_metadata(None)
 
     def _rows_of(self, name: str) -> int:
         with opened(self.folder, name, where=self.where) as file:
             return int(file.metadata.num_rows)
+
+
+def _row_groups(metadata: Any) -> Iterator[list[int]]:
+    """Row groups of a file that are read together, of ``ROWS`` rows or more: until the last of them
+    is read, Arrow holds the bytes of all.
+    """
+    together: list[int] = []
+    n_rows = 0
+    for group in range(metadata.num_row_groups):
+        together.append(group)
+        n_rows += metadata.row_group(group).num_rows
+        if n_rows >= ROWS:
+            yield together
+            together, n_rows = [], 0
+    if together:
+        yield together
 
 
 class opened:  # noqa: N801 - it is used as a function is
