@@ -125,12 +125,13 @@ def _with_workers(place: Path) -> Iterator[Scaled]:
 
 
 def _scaled(kind: str, workers: int, n: int, out: Path) -> Scaled:
-    from distributed import Client, LocalCluster
+    import distributed
 
+    dask: Any = distributed
     quiet = {"dashboard_address": None, "silence_logs": 50}
     with (
-        LocalCluster(n_workers=workers, threads_per_worker=1, **quiet) as cluster,
-        Client(cluster) as client,
+        dask.LocalCluster(n_workers=workers, threads_per_worker=1, **quiet) as cluster,
+        dask.Client(cluster) as client,
     ):
         words = ("--cluster", cluster.scheduler_address, "--part-size", WEAK // 8)
         # compiled code and numbers of the world are loaded before the clock starts

@@ -326,16 +326,16 @@ def _expected(
         n_missing[place] = np.isnan(column).sum()
         differs[place] = np.ptp(np.nan_to_num(column)) > 0
     ties = np.zeros((n_columns,) * 2)
-    for column in np.flatnonzero((n_missing > 0) & (n_missing < len(scaled))):
+    for lacking in map(int, np.flatnonzero((n_missing > 0) & (n_missing < len(scaled)))):
         others = np.flatnonzero(differs)
-        others = others[others != column]
+        others = others[others != lacking]
         while others.size:
-            products, told = _products(scaled, int(column), others, sample_weight=sample_weight)
+            products, told = _products(scaled, lacking, others, sample_weight=sample_weight)
             tie = np.linalg.solve(products + _RIDGE * np.eye(len(products)), told)[1:]
-            turned = tie * directions[column] * directions[others] < 0
+            turned = tie * directions[lacking] * directions[others] < 0
             keep = (np.abs(tie) >= _WORTH) & ~turned
             if keep.all():
-                ties[column, others] = tie
+                ties[lacking, others] = tie
                 break
             others = others[keep]
     return ties

@@ -56,11 +56,12 @@ def grown_on(
     ClusterError
         Where either does not come to an end in time, or a worker is lost.
     """
-    from dask import array
-    from distributed import Lock
+    import dask.array
+    import distributed
 
     workers = sorted(client.scheduler_info(n_workers=-1)["workers"])
-    turn = Lock(_OF_LIGHTGBM, scheduler_rpc=client.scheduler, loop=client.loop)
+    scheduled: Any = distributed
+    turn = scheduled.Lock(_OF_LIGHTGBM, scheduler_rpc=client.scheduler, loop=client.loop)
     if not turn.acquire(timeout=patience_s):
         raise _too_long("another fit of LightGBM that does not end", patience_s)
     try:
@@ -68,8 +69,8 @@ def grown_on(
 
         def spread(values: NDArray[Any]) -> Any:
             chunks = (share, *values.shape[1:])
-            parts = array.from_array(values, chunks=chunks)
-            return client.persist(parts, workers=workers)
+            arrays: Any = dask.array
+            return client.persist(arrays.from_array(values, chunks=chunks), workers=workers)
 
         learner = lgb.DaskLGBMClassifier(
             client=client, n_estimators=n_rounds, **_as_scikit_learn(settings)

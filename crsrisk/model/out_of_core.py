@@ -27,7 +27,7 @@ class RowSequence(lgb.Sequence):
         if not self._start <= idx < self._start + len(self._block):
             self._start = int(idx)
             self._block = self._table.block(slice(self._start, self._start + ROWS))
-        return self._block[int(idx) - self._start]
+        return np.asarray(self._block[int(idx) - self._start])
 
     def __len__(self) -> int:
         return len(self._table)

@@ -76,19 +76,12 @@ def _different(
     most = max(1, _LEAVES_HELD // max(1, len(table)))
     for first in range(0, n_trees, most):
         found: list[Any] = [
-            np.reshape(
-                booster.predict(
-                    block,
-                    pred_leaf=True,
-                    start_iteration=first,
-                    num_iteration=most,
-                    num_threads=1,
-                ),
-                (len(block), -1),
+            booster.predict(
+                block, pred_leaf=True, start_iteration=first, num_iteration=most, num_threads=1
             )
             for block in blocks_of(table)
         ]
-        for leaf in np.concatenate(found).astype(np.int64).T:
+        for leaf in np.concatenate(found).astype(np.int64).reshape(len(table), -1).T:
             pairs = np.unique(np.column_stack([leaf, number]), axis=0)
             different.append(np.bincount(pairs[:, 0]))
     # a leaf that no row reaches has none

@@ -37,7 +37,8 @@ class NumberFile:
 
     def write(self, at: int, numbers: Floats) -> None:
         """Write numbers, those of the last axis first, from place ``at`` on."""
-        rest = memoryview(np.ascontiguousarray(numbers)).cast("B")
+        whole: Any = np.ascontiguousarray(numbers)
+        rest = memoryview(whole).cast("B")
         with self._lock:
             self._file.seek(at * _BYTES)
             while rest:
@@ -46,7 +47,8 @@ class NumberFile:
     def read(self, at: int, shape: tuple[int, ...]) -> Floats:
         """An array of this shape from place ``at`` on."""
         numbers = np.empty(shape)
-        rest = memoryview(numbers.reshape(-1)).cast("B")
+        empty: Any = numbers.reshape(-1)
+        rest = memoryview(empty).cast("B")
         with self._lock:
             self._file.seek(at * _BYTES)
             while rest:
@@ -95,9 +97,9 @@ class StoredTable:
     def block(self, rows: slice) -> Floats:
         """Some rows that follow each other."""
         start, stop, _ = rows.indices(len(self))
-        if self.rows is None:
-            first, last, inside = start, stop, slice(None)
-        else:
+        first, last = start, stop
+        inside: slice | Places = slice(None)
+        if self.rows is not None:
             of_file = self.rows[start:stop]
             first, last = (int(of_file[0]), int(of_file[-1]) + 1) if len(of_file) else (0, 0)
             inside = of_file - first

@@ -94,11 +94,13 @@ def fitted_on(
     advance(1)
     told = without_small_leaves(booster)
     spread = replace(model, booster_text=bare_text(told.model_to_string()))
+    here, there = (
+        expit(one.calibrator.log_odds(raw_log_odds(one, held_out.observed)))
+        for one in (model, spread)
+    )
     far = distance(
-        *(
-            expit(one.calibrator.log_odds(raw_log_odds(one, held_out.observed)))
-            for one in (model, spread)
-        ),
+        here,
+        there,
         held_out.outcomes[config.outcome].to_numpy(dtype=np.int64),
         n_workers=n_workers,
     )

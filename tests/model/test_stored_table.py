@@ -65,6 +65,7 @@ def test_rows_of_a_stored_table_are_those_of_the_array(tmp_path: Path) -> None:
     stored = StoredTable.of(blocks_of(array), array.shape, folder=tmp_path)
     rows = np.flatnonzero(rng.random(500) < 0.3)
     some = rows_of(rows_of(stored, rows), np.arange(0, len(rows), 2))
+    assert isinstance(some, StoredTable)
     for table, expected in ((stored, array), (some, array[rows[::2]])):
         assert table.shape == expected.shape
         np.testing.assert_array_equal(np.concatenate(list(blocks_of(table))), expected)

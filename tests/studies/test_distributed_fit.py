@@ -50,7 +50,7 @@ def test_its_distance_from_one_machine_is_told(
         n_refits=0,
         cluster=address,
     )
-    far = trained.facts.distributed
+    far: Any = trained.facts.distributed
     assert far is not None
     assert far["n_workers"] == 2
     assert far["n_held_out"] == len(cohort.observed) - trained.facts.n_patients == 120
@@ -61,13 +61,14 @@ def test_its_distance_from_one_machine_is_told(
 
 
 def test_a_fit_that_waits_too_long_for_another_is_told(address: str) -> None:
-    from distributed import Client, Lock
+    import distributed as dask_distributed
 
     from crsrisk.model import distributed
 
-    table, labels = np.zeros((20, 1)), np.arange(20) % 2.0
-    with Client(address, set_as_default=False) as other, cluster_client(address) as client:
-        turn = Lock(distributed._OF_LIGHTGBM, scheduler_rpc=other.scheduler, loop=other.loop)
+    dask: Any = dask_distributed
+    table, labels = np.zeros((20, 1)), np.arange(20.0) % 2
+    with dask.Client(address, set_as_default=False) as other, cluster_client(address) as client:
+        turn = dask.Lock(distributed._OF_LIGHTGBM, scheduler_rpc=other.scheduler, loop=other.loop)
         assert turn.acquire(timeout=5)
         with pytest.raises(ClusterError, match="another fit"):
             grown_on(client, table, labels, settings={}, n_rounds=1, names=["x"], patience_s=0.2)
