@@ -175,15 +175,12 @@ class PooledLogistic:
             used = np.flatnonzero(is_used[at])
             acting = np.flatnonzero(reach[used].any(axis=0))
             store = RowStore((int(rows.sum()), used.size), folder)
-            acting = np.flatnonzero(reach[used].any(axis=0))
-            store = RowStore((int(rows.sum()), used.size), folder)
             patterns.append(
                 _Pattern(store, labels[rows], count[rows], acting, reach[np.ix_(used, acting)])
             )
         for before, block in _starts(described):
             of_block = of_row[before : before + len(block.known)]
             for at in map(int, np.unique(of_block)):
-                patterns[at].design.add(block.of(of_block == at)[:, is_used[at]])
                 patterns[at].design.add(block.of(of_block == at)[:, is_used[at]])
         prior = np.array([penalty, 4 * penalty, 4 * penalty, _OF_GROUPS, 4 * penalty, 4 * penalty])
         return PooledLogistic(patterns, kinds, columns, prior, varied, n)
