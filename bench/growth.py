@@ -96,6 +96,7 @@ def _with_patients(n: int, place: Path) -> Iterator[Run]:
     for source, table in tables.items():
         used = _run("predict", MODEL, table, "--out", scored)
         yield Run("predict", source, n, *used, scored.stat().st_size)
+        scored.unlink()
         yield Run("evaluate", source, n, *_run("evaluate", MODEL, table, "--resamples", RESAMPLES))
         print(f"  {n:,} patients, {source}: done", file=sys.stderr)
     if n <= MOST_IN_A_FILE:
