@@ -28,7 +28,7 @@ from crsrisk.model.additive import fit_staged
 from crsrisk.model.additive_to_lightgbm import additive_to_lightgbm, constant_to_lightgbm
 from crsrisk.model.autologging import without_autologging
 from crsrisk.model.booster import calibrated_booster, continued, raw_log_odds_of
-from crsrisk.model.out_of_core import RowSequence
+from crsrisk.model.out_of_core import RowSequence, seed_of_sample
 from crsrisk.model.small_leaves import without_small_leaves
 from crsrisk.model.stored_table import StoredTable, Table, rows_of
 
@@ -122,6 +122,7 @@ class Recipe:
         with without_autologging():
             if isinstance(patients.table, StoredTable):  # LightGBM scores arrays only
                 dataset.set_init_score(raw_log_odds_of(beginning, patients.table))
+                settings["data_random_seed"] = seed_of_sample(settings["seed"])
                 grown = continued(beginning, lgb.train(settings, dataset, n_rounds))
             else:
                 grown = lgb.train(settings, dataset, n_rounds, init_model=beginning)

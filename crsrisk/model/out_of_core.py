@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import lightgbm as lgb
@@ -31,3 +32,17 @@ class RowSequence(lgb.Sequence):
 
     def __len__(self) -> int:
         return len(self._table)
+
+
+def seed_of_sample(seed: int) -> int:
+    """The seed by which LightGBM draws the rows of an array that bins are cut by.
+
+    It makes it of ``seed``, but for a sequence takes no notice of that; so it is asked for the
+    number, to be named as ``data_random_seed``.
+    """
+    table, labels = np.arange(4.0)[:, None], np.arange(4.0) % 2
+    made = lgb.train({"seed": seed, "verbosity": -1}, lgb.Dataset(table, labels), 1)
+    found = re.search(r"\[data_random_seed: (\d+)\]", made.model_to_string())
+    if found is None:
+        raise ValueError("LightGBM does not say by which seed it draws rows")
+    return int(found.group(1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from crsrisk.model import additive, stored_table
 from crsrisk.model.features import load_config
 from crsrisk.model.fit import fit
-from crsrisk.model.out_of_core import RowSequence
+from crsrisk.model.out_of_core import RowSequence, seed_of_sample
 from crsrisk.model.stored_table import StoredTable, blocks_of, column_of, rows_of
 
 Toy = Any  # of conftest.py
@@ -74,6 +75,24 @@ def test_rows_of_a_stored_table_are_those_of_the_array(tmp_path: Path) -> None:
     sequence = RowSequence(some)
     np.testing.assert_array_equal([sequence[k] for k in range(len(some))], array[rows[::2]])
     np.testing.assert_array_equal(sequence[3:20], array[rows[::2]][3:20])
+
+
+def test_bins_are_cut_by_the_rows_that_an_array_would_be_cut_by(tmp_path: Path) -> None:
+    """LightGBM looks at 200,000 rows of more; here at 60."""
+    rng = np.random.default_rng(5)
+    array = rng.normal(size=(900, 3))
+    labels = (rng.random(900) < 0.5).astype(float)
+    stored = StoredTable.of(blocks_of(array), array.shape, folder=tmp_path)
+    settings = {"objective": "binary", "seed": 7, "bin_construct_sample_cnt": 60, "verbosity": -1}
+
+    def trees(data: Any, **more: int) -> pd.DataFrame:
+        return lgb.train({**settings, **more}, lgb.Dataset(data, labels), 3).trees_to_dataframe()
+
+    of_array = trees(array)
+    assert not trees(RowSequence(stored)).equals(of_array)
+    pd.testing.assert_frame_equal(
+        trees(RowSequence(stored), data_random_seed=seed_of_sample(7)), of_array, check_exact=True
+    )
 
 
 def test_a_file_that_lost_its_end_is_not_read_on(tmp_path: Path) -> None:
