@@ -256,8 +256,16 @@ def _by_vmap(solver: str, rtol: float, n_points: int, *, peaks: Values) -> Calla
     return cast(Callable[..., Any], jax.jit(jax.vmap(one, in_axes=(0, 0, None, None))))
 
 
-def by_diffrax(patients: Sequence[Patient], *, n_judged: int, accepted: float) -> Peer:
-    """Tsit5, Dopri8 or Kvaerno5 of diffrax with PI-controlled steps, all patients at once."""
+def by_diffrax(
+    patients: Sequence[Patient],
+    *,
+    n_judged: int,
+    accepted: float,
+    settings: Sequence[tuple[str, float]] = tuple(product(DIFFRAX, TOLERANCES)),
+) -> Peer:
+    """Tsit5, Dopri8 or Kvaerno5 of diffrax with PI-controlled steps, all patients at once; each
+    setting is a method and a relative tolerance.
+    """
     jax: Any = importlib.import_module("jax")
     batch = _Batch(patients, n_judged=n_judged)
 
@@ -273,7 +281,7 @@ def by_diffrax(patients: Sequence[Patient], *, n_judged: int, accepted: float) -
     with jax.enable_x64(True):
         return _fastest(
             "diffrax",
-            list(product(DIFFRAX, TOLERANCES)),
+            settings,
             error=error,
             work=lambda setting: batch.course(setting, len(patients), at_ticks=False),
             n=len(patients),
