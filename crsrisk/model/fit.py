@@ -73,11 +73,11 @@ def fit(
     the contract, and a summary by which rows far from them are known. With ``is_described`` False,
     as in refits, no summary, no median patients and no manifest are made. Rows with the same
     ``patient_id`` (copies in a bootstrap resample) stay in one fold. ``origin`` says where they
-    came from. With a ``folder`` the features lie
-    in temporary files there, not in memory (:mod:`crsrisk.model.stored_table`); the model is the
-    same. The same tables, configuration and seed give the same model, byte for byte. Raises
-    :class:`InputError` when the tables do not fit together, the outcome's window is another one
-    than the configuration says, or only one class occurs.
+    came from. With a ``folder`` the features lie in temporary files there, not in memory
+    (:mod:`crsrisk.model.stored_table`); the model is the same. The same tables, configuration and
+    seed give the same model, byte for byte. Raises :class:`InputError` when the tables do not fit
+    together, the outcome's window is another one than the configuration says, or only one class
+    occurs.
     """
     labels = LabelledPatients(
         y=outcome_of(observed, outcomes, config=config),

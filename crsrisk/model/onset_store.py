@@ -8,9 +8,7 @@ they are refused. The manifest names both.
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
 from crsrisk.data.assumptions import Strict
 from crsrisk.data.files import gunzipped, gzipped
@@ -19,7 +17,7 @@ from crsrisk.folders import find
 from crsrisk.model.booster_text import LARGEST_TEXT
 from crsrisk.model.forest import forest_of
 from crsrisk.model.onset import OnsetContract, OnsetModel, onset_features
-from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.risk_model import RiskModel, risk_digest
 from crsrisk.model.store import ONSET as ONSET
 from crsrisk.model.store import ONSET_TREES as ONSET_TREES
 from crsrisk.model.store import add_files, load_model
@@ -113,16 +111,6 @@ def _check_same(there: RiskModel, wanted: RiskModel) -> None:
             expected=f"{wanted.label} itself",
             cure="save the risk model to this folder first",
         )
-
-
-def risk_digest(model: RiskModel) -> str:
-    """Of what makes the risk: trees, calibration, and how features and columns are read."""
-    parts: list[Any] = [
-        model.booster_text,
-        model.calibrator.model_dump(mode="json"),
-        model.contract.model_dump(mode="json", exclude={"name"}),
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _bytes(place: Path) -> bytes:

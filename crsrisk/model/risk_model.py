@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import warnings
 from collections.abc import Mapping
@@ -266,6 +267,16 @@ def _warn_of_rows_without_risk(found: Prediction) -> None:
         f" is row {row}, counted from 0: {without['reasons'].iloc[0]} See check(X) for all.",
         stacklevel=3,
     )
+
+
+def risk_digest(model: RiskModel) -> str:
+    """Of what makes the risk: trees, calibration, and how features and columns are read."""
+    parts: list[Any] = [
+        model.booster_text,
+        model.calibrator.model_dump(mode="json"),
+        model.contract.model_dump(mode="json", exclude={"name"}),
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def distributed_in_words(manifest: Mapping[str, Any]) -> str:

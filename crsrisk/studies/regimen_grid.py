@@ -40,9 +40,8 @@ from crsrisk.data.world import World, load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.folders import names
-from crsrisk.model.onset_store import risk_digest
 from crsrisk.model.predict import predict
-from crsrisk.model.risk_model import RiskModel
+from crsrisk.model.risk_model import RiskModel, risk_digest
 from crsrisk.model.store import load_model
 from crsrisk.simulation.arm import Arm, make_arm
 from crsrisk.simulation.levers import levers

@@ -18,7 +18,7 @@ from crsrisk.data.world import load_world
 from crsrisk.data.world_files import load_product
 from crsrisk.data.yaml_files import build, read_yaml
 from crsrisk.folders import names
-from crsrisk.model.onset_store import risk_digest
+from crsrisk.model.risk_model import risk_digest
 from crsrisk.model.store import load_model
 from crsrisk.studies.regimen_grid import (
     FIGURES,
